@@ -1,0 +1,36 @@
+"""The command s3d; also python -m server."""
+
+import sys
+
+import click
+
+from server.blobs.errors import StorageError
+from server.cli.account import account
+from server.cli.key import key
+from server.cli.serve import serve
+from server.http.bind import BindError
+from server.metadata.embedded_programs import EmbeddedPostgresError
+from server.metadata.errors import MetadataError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="simple-storage-service", prog_name="s3d")
+def commands() -> None:
+    """An S3 server: metadata in PostgreSQL, bodies in a content-addressed directory."""
+
+
+for _command in (serve, account, key):
+    commands.add_command(_command)
+
+
+def main() -> None:
+    """Run a command; what it cannot do for a reason outside of it is one message and status 1."""
+    try:
+        commands(prog_name="s3d")
+    except (BindError, EmbeddedPostgresError, MetadataError, StorageError) as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

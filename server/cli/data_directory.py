@@ -1,0 +1,76 @@
+"""The data directory: made on the first start, and locked while a server uses it."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import click
+
+from server.config import Settings
+from server.metadata.embedded import EmbeddedPostgres
+
+# The workers of a server that was killed hold its lock until the kernel has ended them.
+_WAIT_SECONDS: Final = 5.0
+_POLL_SECONDS: Final = 0.05
+# Of one worker, beside its pool: the connections of its batches, and of background work.
+_CONNECTIONS_BESIDE_THE_POOL: Final = 8
+_CONNECTIONS_OF_COMMANDS: Final = 32
+
+
+@contextmanager
+def locked_data_directory(settings: Settings) -> Iterator[None]:
+    """Make the directory where it is missing, and keep other servers out of it.
+
+    With a database of their own several servers, on one machine or more, may share a directory;
+    with the embedded one there is one server, and no other beside it.
+    """
+    data = settings.data
+    try:
+        # Others may pass, root's PostgreSQL must; what lies inside is closed to them.
+        data.mkdir(mode=0o711, exist_ok=True)
+        lock = os.open(data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise click.ClickException(f"{data}: {error.strerror}") from None
+    try:
+        how = fcntl.LOCK_SH if settings.database_url else fcntl.LOCK_EX
+        if not _lock(lock, how):
+            raise click.ClickException(f"another s3d serves {data} already")
+        yield
+    finally:
+        os.close(lock)
+
+
+def embedded_postgres(settings: Settings) -> EmbeddedPostgres:
+    """Return the PostgreSQL of the data directory, not entered yet."""
+    each = settings.database_connections + _CONNECTIONS_BESIDE_THE_POOL
+    needed = settings.workers * each + _CONNECTIONS_OF_COMMANDS
+    return EmbeddedPostgres(settings.data / "postgres", max_connections=needed)
+
+
+@contextmanager
+def database_of(settings: Settings) -> Iterator[str]:
+    """Yield the URL of the database, for a command beside a running server or without one."""
+    if settings.database_url:
+        yield settings.database_url
+        return
+    if not Path(settings.data).is_dir():
+        raise click.ClickException(f"there is no data directory {settings.data}")
+    with embedded_postgres(settings) as postgres:
+        yield postgres.url
+
+
+def _lock(lock: int, how: int) -> bool:
+    give_up = time.monotonic() + _WAIT_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, how | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > give_up:
+                return False
+            time.sleep(_POLL_SECONDS)
+        else:
+            return True

@@ -1,0 +1,131 @@
+"""s3d serve: runs the server in the foreground."""
+
+import asyncio
+import resource
+import signal
+import socket
+import sys
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import click
+import structlog
+
+from server import logs
+from server.blobs.layout import open_layout
+from server.blobs.read_only import ReadOnlyFlag
+from server.cli.credentials import Credentials, how_to_use, root_credentials
+from server.cli.data_directory import embedded_postgres, locked_data_directory
+from server.cli.options import environment_help, with_settings
+from server.config import Settings
+from server.http.bind import bind
+from server.http.tls import server_context
+from server.http.workers import RunWorker
+from server.http.workers import serve as run_workers
+from server.metadata import root_account
+from server.metadata.administration import administration
+from server.metadata.embedded import EmbeddedPostgres
+from server.metadata.embedded_programs import EmbeddedPostgresError
+
+_log = structlog.get_logger()
+
+
+@click.command(epilog=environment_help())
+@with_settings(data_argument=True)
+def serve(settings: Settings) -> None:
+    """Serve S3 with everything kept in the directory DATA (./data).
+
+    DATA can be given as S3D_DATA, too. SIGTERM and Ctrl-C let requests in flight finish.
+    """
+    logs.configure(settings.log_format, settings.log_level)
+    _unwind_on_signals()
+    _raise_file_limit()
+    if settings.tls_cert and settings.tls_key:
+        _check_tls(settings.tls_cert, settings.tls_key)
+    with ExitStack() as stack:
+        stack.enter_context(locked_data_directory(settings))
+        sockets = bind(settings.address)
+        stack.callback(_close, sockets)
+        read_only = ReadOnlyFlag()
+        open_layout(settings.data / "blobs", read_only)
+        postgres = None
+        if settings.database_url is None:
+            postgres = stack.enter_context(embedded_postgres(settings))
+            settings = replace(settings, database_url=postgres.url)
+        root = root_credentials(settings)
+        asyncio.run(_prepare(settings, root.credentials))
+        if root.are_new:
+            click.echo(how_to_use(root, _endpoint(settings, sockets), settings.region))
+        # What forked workers hold must not be what the environment said.
+        settings = replace(settings, root_access_key=None, root_secret_key=None)
+        status = run_workers(
+            settings, sockets, _load, shared=read_only, each_second=partial(_keep_running, postgres)
+        )
+    sys.exit(status)
+
+
+def _load() -> RunWorker:
+    # The one import that is not at the top: only workers need aiohttp and all that comes with it.
+    from server.http.app import run_worker
+
+    return run_worker
+
+
+async def _prepare(settings: Settings, root: Credentials) -> None:
+    assert settings.database_url is not None, "the embedded one has a URL, too"
+    timeout = settings.database_timeout_seconds
+    async with administration(settings.database_url, timeout_seconds=timeout) as conn:
+        if not await root_account.ensure(conn, root.access_key, root.secret_key):
+            raise click.ClickException(
+                f"the access key {root.access_key} belongs to another account than root"
+            )
+
+
+def _keep_running(postgres: EmbeddedPostgres | None) -> None:
+    try:
+        if postgres:
+            postgres.restart_if_dead()
+    except (OSError, EmbeddedPostgresError) as error:
+        _log.error("embedded PostgreSQL cannot be started", error=str(error))
+
+
+def _endpoint(settings: Settings, sockets: list[socket.socket]) -> str:
+    """Return an URL that a client on this machine can use."""
+    host, port, *_ = sockets[0].getsockname()
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    shown = f"[{reachable}]" if ":" in reachable else reachable
+    return f"{settings.scheme}://{shown}:{port}"
+
+
+def _check_tls(cert: Path, key: Path) -> None:
+    try:
+        server_context(cert, key)
+    except (OSError, ValueError) as error:
+        raise click.ClickException(
+            f"the TLS certificate {cert} with the key {key} cannot be used: {error}"
+        ) from None
+
+
+def _unwind_on_signals() -> None:
+    """Let a signal during the start end what was started, PostgreSQL above all."""
+
+    def unwind(number: int, _: object) -> None:
+        sys.exit(128 + number)
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, unwind)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, unwind)
+
+
+def _raise_file_limit() -> None:
+    # A connection and a file are a descriptor each; the usual limit of 1,024 is one of habit.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _close(sockets: list[socket.socket]) -> None:
+    for each in sockets:
+        each.close()

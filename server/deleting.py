@@ -1,0 +1,37 @@
+"""Deleting an object: what DeleteObject and DeleteObjects have in common."""
+
+from server.access.grant import Grant
+from server.metadata import object_versions
+from server.metadata.connection import Connection
+from server.model.bucket import Bucket
+from server.model.names import ObjectKey
+from server.operation import Stores
+from server.rules.write_conditions import (
+    CurrentObject,
+    DeleteCondition,
+    check_delete_condition,
+)
+
+
+async def delete_if(
+    bucket: Bucket,
+    key: ObjectKey,
+    condition: DeleteCondition | None,
+    grant: Grant,
+    stores: Stores,
+) -> None:
+    """Leave the key holding nothing if the condition holds; else raise S3Error."""
+    if condition is None:
+        await stores.metadata.delete(bucket.id, key, grant)
+        return
+
+    async def change(conn: Connection) -> None:
+        version = await object_versions.lock_current(conn, bucket.id, key)
+        current = None
+        if version is not None:
+            content = version.content
+            current = CurrentObject(content.etag, version.last_modified, content.size)
+        check_delete_condition(condition, current, key=key)
+        await object_versions.delete_current(conn, bucket.id, key)
+
+    await stores.metadata.write(grant, bucket.id, change)

@@ -1,0 +1,160 @@
+"""Accepting connections so that every worker gets its share of them.
+
+All workers of a node listen on the same sockets, so a connection never waits for a worker that is
+dead or stuck. The system then hands a burst to whoever wakes first, often all of it to one worker
+(32 connections on 2 workers: 32 to 0 in every third burst). Counts in shared memory repair that: a
+worker that has more than another steps back for a moment and lets the other accept.
+"""
+
+import asyncio
+import errno
+import mmap
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+# How long to step back: time enough for another worker to wake up and accept.
+_STEP_BACK_SECONDS: Final = 0.001
+# Stepping back for a difference of one would delay every second connection for nothing.
+_SLACK: Final = 1
+# After stepping back in vain (the other is busy), accept this many before stepping back again.
+_BATCH: Final = 8
+_REFRESH_SECONDS: Final = 0.1
+_NO_WORKER: Final = -1
+_OUT_OF_RESOURCES: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+_log = structlog.get_logger()
+
+
+class ConnectionCounts:
+    """How many connections each worker of this node holds, in memory that the workers share.
+
+    Make it before forking. Every place belongs to one worker at a time; -1: to nobody.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._counts = memoryview(mmap.mmap(-1, places * 8)).cast("q")
+        for place in range(places):
+            self._counts[place] = _NO_WORKER
+
+    def publish(self, place: int, connections: int) -> None:
+        """Tell the other workers how many connections this one holds."""
+        self._counts[place] = connections
+
+    def clear(self, place: int) -> None:
+        """Tell the other workers that nobody accepts at this place."""
+        self._counts[place] = _NO_WORKER
+
+    def fewest_elsewhere(self, place: int) -> int | None:
+        """Return what the least busy of the other workers holds; None without others."""
+        others = (count for other, count in enumerate(self._counts) if other != place)
+        return min((count for count in others if count != _NO_WORKER), default=None)
+
+
+class Listener:
+    """A listening socket, as one worker accepts from it."""
+
+    def __init__(self, listening: socket.socket, counts: ConnectionCounts, place: int) -> None:
+        self._socket = listening
+        self._counts = counts
+        self._place = place
+        self._opening: set[asyncio.Task[object]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._credit = 0
+
+    def start(
+        self,
+        make_protocol: Callable[[], asyncio.Protocol],
+        *,
+        connections: Callable[[], int],
+        limit: int,
+        tls: ssl.SSLContext | None = None,
+        handshake_seconds: float = 20,
+    ) -> None:
+        """Begin to accept; call it in the running event loop.
+
+        connections: returns how many connections this worker holds open, of all its listeners.
+        limit: at this many, further clients wait in the queue of the socket.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._make_protocol = make_protocol
+        self._connections = connections
+        self._limit = limit
+        self._tls = tls
+        self._handshake_seconds = handshake_seconds
+        self._resume()
+
+    async def stop(self) -> None:
+        """Accept nothing more. Connections that were accepted are open or closed on return."""
+        self._counts.clear(self._place)
+        self._pause(None)
+        self._socket.close()
+        if self._opening:
+            await asyncio.wait(self._opening)
+
+    def _resume(self) -> None:
+        """Look for connections from now on. Refreshes our count while there are any to count."""
+        if self._timer:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(_REFRESH_SECONDS, self._resume)
+        if self._publish() < self._limit:
+            self._loop.add_reader(self._socket.fileno(), self._on_readable)
+
+    def _pause(self, seconds: float | None) -> None:
+        """Let others accept, for a while or, with None, for good."""
+        self._loop.remove_reader(self._socket.fileno())
+        if self._timer:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(seconds, self._resume) if seconds else None
+
+    def _publish(self) -> int:
+        connections = self._connections() + len(self._opening)
+        self._counts.publish(self._place, connections)
+        return connections
+
+    def _on_readable(self) -> None:
+        mine = self._publish()
+        if mine >= self._limit:
+            self._pause(_REFRESH_SECONDS)
+            return
+        fewest = self._counts.fewest_elsewhere(self._place)
+        if fewest is None or mine <= fewest + _SLACK:
+            self._credit = 0
+        elif self._credit:
+            self._credit -= 1
+        else:
+            self._credit = _BATCH
+            self._pause(_STEP_BACK_SECONDS)
+            return
+        self._accept()
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._socket.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return  # another worker was faster, or the client is gone again
+        except OSError as error:
+            if error.errno not in _OUT_OF_RESOURCES:
+                raise
+            _log.error("cannot accept connections", error=str(error))
+            self._pause(1)
+            return
+        connection.setblocking(False)
+        task: asyncio.Task[object] = self._loop.create_task(self._open(connection))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+
+    async def _open(self, connection: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(
+                self._make_protocol,
+                connection,
+                ssl=self._tls,
+                ssl_handshake_timeout=self._handshake_seconds if self._tls else None,
+            )
+        except OSError:
+            # A client that speaks no TLS, or went away during the handshake: its own affair.
+            connection.close()

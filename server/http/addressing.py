@@ -1,0 +1,86 @@
+"""What a request is addressed to: Host and raw target become bucket, key and query.
+
+Parsed once, here: the signature is checked over the raw bytes, and everything after it sees only
+what this module returns.
+
+Source: S3 user guide, "Virtual hosting of buckets".
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from server.errors import ErrorCode, S3Error
+
+_broken_escape = re.compile(r"%(?![0-9A-Fa-f]{2})").search
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a request goes. bucket: as sent, not yet checked; key: "" for the bucket itself."""
+
+    bucket: str | None  # None: the service
+    key: str
+    is_virtual_hosted: bool
+    raw_path: str
+    raw_query: str
+    query: Mapping[str, str]
+
+
+def parse_address(target: str, host: str, domains: Sequence[str]) -> Address:
+    """Return where a request goes.
+
+    target:  the request target as it came from the wire, e.g. "/bucket/a%20b?list-type=2".
+    host:    the Host header; a port is ignored.
+    domains: base domains of virtual-hosted style, lower case, e.g. ["localhost"].
+
+    Raises S3Error InvalidURI where the target is not a path in percent-encoded UTF-8.
+    """
+    raw_path, _, raw_query = target.partition("?")
+    if not raw_path.startswith("/"):
+        raise S3Error(ErrorCode.InvalidURI)
+    query = parse_query(raw_query) if raw_query else {}
+    hosted = hosted_bucket(host, domains)
+    if hosted is not None:
+        key = _decoded(raw_path[1:])
+        return Address(hosted, key, True, raw_path, raw_query, query)
+    bucket, _, key = _decoded(raw_path[1:]).partition("/")
+    if not bucket and key:
+        raise S3Error(ErrorCode.InvalidURI)
+    return Address(bucket or None, key, False, raw_path, raw_query, query)
+
+
+def hosted_bucket(host: str, domains: Sequence[str]) -> str | None:
+    """Return the bucket that a Host header names before one of the domains, or None."""
+    name = host.lower()
+    if not name.endswith("]"):  # an IPv6 address keeps its colons
+        name = name.rpartition(":")[0] or name
+    for domain in domains:
+        if name.endswith(domain) and name[: -len(domain)].endswith("."):
+            return name[: -len(domain) - 1] or None
+    return None
+
+
+def parse_query(raw_query: str) -> dict[str, str]:
+    """Return the parameters, percent-decoded, "+" as a space; the first of two equal names wins.
+
+    Raises S3Error InvalidURI where an escape is broken or the bytes are not UTF-8.
+    """
+    query: dict[str, str] = {}
+    for pair in raw_query.split("&"):
+        name, _, value = pair.partition("=")
+        if name:
+            query.setdefault(_decoded(name.replace("+", " ")), _decoded(value.replace("+", " ")))
+    return query
+
+
+def _decoded(text: str) -> str:
+    if "%" not in text and text.isascii():
+        return text
+    if _broken_escape(text):
+        raise S3Error(ErrorCode.InvalidURI)
+    try:
+        return unquote_to_bytes(text.encode("utf-8", "surrogateescape")).decode("utf-8")
+    except UnicodeError as error:
+        raise S3Error(ErrorCode.InvalidURI) from error

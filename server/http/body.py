@@ -1,0 +1,180 @@
+"""The body of a request: taken off the wire, out of its framing, and held to what was promised."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Final
+
+from aiohttp import web
+from aiohttp.client_exceptions import ClientError
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import RequestPayloadError
+
+from server.access.authenticate import s3_error
+from server.errors import ErrorCode, S3Error
+from server.model.checksum import ChecksumAlgorithm
+from server.rules.arguments import invalid_argument
+from server.rules.checksum_headers import (
+    BodyChecksum,
+    HeaderChecksum,
+    TrailerChecksum,
+    check_checksum,
+    check_content_md5,
+    check_content_sha256,
+    parse_body_checksum,
+    parse_content_md5,
+    parse_trailer_value,
+)
+from server.rules.checksums import BodyDigests
+from server.rules.numbers import parse_digits
+from sigv4.chunks import ChunkDecoder
+from sigv4.errors import SignatureError
+from sigv4.payloads import Payload, SignedPayload, UnsignedPayload
+
+# aws cli 2.9 drops the upload where the phrase is missing.
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_MAX_LENGTH: Final = 2**63 - 1
+_WITH_BODY: Final = frozenset({"PUT", "POST"})
+
+
+class HttpBody:
+    """A RequestBody over aiohttp's stream; see there for the contract.
+
+    Made after the sender is known, so "100 Continue" is only ever said to one who may go on.
+
+    may_stream:   whether the operation takes aws-chunked bodies.
+    idle_seconds: how long a client may send nothing.
+
+    Raises S3Error where what the headers say of the body is malformed.
+    """
+
+    def __init__(
+        self,
+        http: web.BaseRequest,
+        headers: Mapping[str, str],
+        payload: Payload,
+        *,
+        may_stream: bool,
+        idle_seconds: float,
+    ) -> None:
+        self._http = http
+        self._headers = headers
+        self._payload = payload
+        self._idle_seconds = idle_seconds
+        self._decoder: ChunkDecoder | None = None
+        self._checksum: BodyChecksum | None = None
+        self._content_md5: str | None = None
+        self.length: int | None = None
+        self.checksum_algorithm: ChecksumAlgorithm | None = None
+        if http.method in _WITH_BODY:
+            self._read_claims(may_stream)
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Yield the decoded bytes. Raises S3Error where the client breaks off or breaks a rule."""
+        if self.length is None:
+            raise S3Error(ErrorCode.MissingContentLength)
+        if self._headers.get("expect", "").lower() == "100-continue":
+            self._say_continue()
+        if self._decoder is None:
+            async for raw in self._from_wire():
+                yield raw
+            return
+        try:
+            async for raw in self._from_wire():
+                for piece in self._decoder.feed(raw):
+                    yield piece
+        except SignatureError as error:
+            raise s3_error(error) from error
+
+    def verify(self, digests: BodyDigests) -> None:
+        """Raise S3Error where the body is not what its sender signed or announced (D4)."""
+        if self._decoder is not None:
+            try:
+                self._decoder.finish()
+            except SignatureError as error:
+                raise s3_error(error) from error
+        if digests.size != self.length:
+            raise S3Error(
+                ErrorCode.IncompleteBody,
+                NumberBytesExpected=str(self.length),
+                NumberBytesProvided=str(digests.size),
+            )
+        if isinstance(self._payload, SignedPayload):
+            check_content_sha256(self._payload.sha256, digests.sha256)
+        check_content_md5(self._content_md5, digests.md5_hex)
+        claim = self._claimed_checksum()
+        if claim is not None:
+            check_checksum(claim, digests.checksum(claim.algorithm))
+
+    async def document(self, limit: int) -> bytes:
+        """Return the whole verified body; MaxMessageLengthExceeded above limit bytes."""
+        if self.length is None and "transfer-encoding" not in self._headers:
+            self.length = 0
+        if self.length is not None and self.length > limit:
+            raise S3Error(ErrorCode.MaxMessageLengthExceeded, MaxMessageLengthBytes=str(limit))
+        digests = BodyDigests(self.checksum_algorithm, blocks=False)
+        # aiohttp delivers no more than the Content-Length, which was just compared.
+        document = b"".join([piece async for piece in self.pieces()])
+        digests.update(document)
+        self.verify(digests)
+        return document
+
+    def _read_claims(self, may_stream: bool) -> None:
+        self._checksum = parse_body_checksum(self._headers)
+        if self._checksum is not None:
+            self.checksum_algorithm = self._checksum.algorithm
+        self._content_md5 = parse_content_md5(self._headers)
+        if isinstance(self._payload, SignedPayload | UnsignedPayload):
+            if isinstance(self._checksum, TrailerChecksum):
+                raise S3Error(
+                    ErrorCode.InvalidRequest,
+                    "x-amz-trailer needs a body that is sent in aws-chunked encoding.",
+                )
+            self.length = self._length("content-length")
+            return
+        if not may_stream:
+            raise S3Error(
+                ErrorCode.InvalidRequest,
+                "This operation does not take a body in aws-chunked encoding.",
+            )
+        self.length = self._length("x-amz-decoded-content-length")
+        if self.length is None:
+            raise S3Error(ErrorCode.MissingContentLength)
+        trailers = self._headers.get("x-amz-trailer", "")
+        self._decoder = ChunkDecoder(
+            self._payload,
+            decoded_length=self.length,
+            trailers=[name.strip() for name in trailers.split(",") if name.strip()],
+        )
+
+    def _length(self, header: str) -> int | None:
+        text = self._headers.get(header)
+        if text is None:
+            return None
+        length = parse_digits(text, _MAX_LENGTH)
+        if length is None:
+            raise invalid_argument("The length of the body is not a number.", header, text)
+        return length
+
+    def _claimed_checksum(self) -> HeaderChecksum | None:
+        if not isinstance(self._checksum, TrailerChecksum):
+            return self._checksum
+        assert self._decoder is not None, "a trailer without chunks was refused before"
+        algorithm = self._checksum.algorithm
+        return parse_trailer_value(algorithm, self._decoder.trailers[algorithm.header])
+
+    def _say_continue(self) -> None:
+        if self._http.transport is not None:
+            self._http.transport.write(_CONTINUE)
+
+    async def _from_wire(self) -> AsyncIterator[bytes]:
+        content = self._http.content
+        try:
+            while not content.at_eof():
+                async with asyncio.timeout(self._idle_seconds):
+                    piece = await content.readany()
+                if piece:
+                    yield piece
+        except TimeoutError as error:
+            raise S3Error(ErrorCode.RequestTimeout) from error
+        except (ConnectionError, HttpProcessingError, RequestPayloadError, ClientError) as error:
+            raise S3Error(ErrorCode.IncompleteBody) from error

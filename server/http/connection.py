@@ -1,0 +1,128 @@
+"""Connections: aiohttp's, with limits on the time that a request head may take and S3's errors."""
+
+import asyncio
+import itertools
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
+from aiohttp.web_protocol import RequestHandler
+
+from server.errors import ErrorCode
+from xml_responses.error_document import error_document
+
+# A presigned URL with a session token and a key of 1,024 escaped bytes has some 6 KiB.
+MAX_REQUEST_LINE: Final = 32 * 1024
+MAX_HEADER_FIELD: Final = 16 * 1024
+MAX_HEADERS: Final = 128
+# How long the rest of a refused body is read, so that the answer is not lost in a reset.
+_LINGER_SECONDS: Final = 5.0
+# Bytes of a body that wait to be read; beyond that the client is made to wait.
+_READ_BUFFER: Final = 256 * 1024
+
+HOST_ID: Final = secrets.token_urlsafe(42)
+_prefix: Final = secrets.token_hex(4).upper()
+_numbers: Final = itertools.count(secrets.randbits(31))
+
+
+def new_request_id() -> str:
+    """Return 16 hex digits, unlike those of any other request of this process."""
+    return f"{_prefix}{next(_numbers) & 0xFFFFFFFF:08X}"
+
+
+class Connection(RequestHandler):
+    """One client's connection. head_seconds: how long it may take over a request's head."""
+
+    __slots__ = ("_head_seconds", "_head_timer")
+
+    def __init__(self, *args: Any, head_seconds: float, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._head_seconds = head_seconds
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._current_request is not None:
+            return
+        if self._messages:
+            self._stop_head_timer()
+        elif self._head_timer is None and self._waiter is not None:
+            # The first bytes of a head that is not complete yet. Bytes that trickle in do not
+            # start the time anew.
+            self._head_timer = self._loop.call_later(self._head_seconds, self.force_close)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._stop_head_timer()
+        super().connection_lost(exc)
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is not HTTP, in S3's form; the connection closes."""
+        code = ErrorCode.BadRequest
+        if isinstance(exc, LineTooLong):
+            code = ErrorCode.RequestHeaderSectionTooLarge
+        elif status >= 500:
+            code = ErrorCode.InternalError
+            self.log_exception("request failed outside of its operation", exc_info=exc)
+        request_id = new_request_id()
+        response = web.Response(
+            status=code.status,
+            body=error_document(
+                code=code.name,
+                message=code.message,
+                detail={},
+                resource=None,
+                request_id=request_id,
+                host_id=HOST_ID,
+            ),
+            headers={
+                "Content-Type": "application/xml",
+                "x-amz-request-id": request_id,
+                "x-amz-id-2": HOST_ID,
+            },
+        )
+        response.force_close()
+        return response
+
+
+class ConnectionFactory(web.Server):
+    """Makes a Connection for each client.
+
+    answer: one request to one response; raises nothing.
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        *,
+        head_seconds: float,
+        keep_alive_seconds: float,
+    ) -> None:
+        super().__init__(
+            answer,
+            access_log=None,
+            keepalive_timeout=keep_alive_seconds,
+            max_line_size=MAX_REQUEST_LINE,
+            max_field_size=MAX_HEADER_FIELD,
+            max_headers=MAX_HEADERS,
+            lingering_time=_LINGER_SECONDS,
+            read_bufsize=_READ_BUFFER,
+            # gzip is how an object is stored, never how it travels.
+            auto_decompress=False,
+        )
+        self._head_seconds = head_seconds
+
+    def __call__(self) -> Connection:
+        return Connection(self, loop=self._loop, head_seconds=self._head_seconds, **self._kwargs)

@@ -1,0 +1,325 @@
+"""One request, top to bottom. The order of the checks is S3's behaviour and stands in one place:
+
+    address → operation → sender → bucket → may it → body → handler → reply
+
+and so does what turns an error into its document.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final
+
+from aiohttp import web
+
+from server import routes
+from server.access.authenticate import Sender, authenticate
+from server.access.authorize import authorize
+from server.access.grant import Grant
+from server.blobs.errors import DiskFull, NodeReadOnly, StorageError
+from server.config import Settings
+from server.errors import ErrorCode, S3Error
+from server.http.addressing import Address, parse_address
+from server.http.body import HttpBody
+from server.http.connection import new_request_id
+from server.http.headers import joined_headers
+from server.http.reply import error_reply, send
+from server.logs import RequestLog
+from server.metadata.errors import MetadataError, MetadataOverloaded, MetadataUnavailable
+from server.model.bucket import Bucket
+from server.operation import (
+    BucketOperation,
+    BucketRequest,
+    NewBucketOperation,
+    NewBucketRequest,
+    ObjectOperation,
+    ObjectRequest,
+    Operation,
+    S3Reply,
+    S3Request,
+    ServiceOperation,
+    Stores,
+)
+from server.rules.names import check_bucket_name, parse_key
+from server.rules.routing import AnyOperation, Table, match, refusal
+from sigv4.request import SignedRequest
+
+# What the log says of a client that did not stay for its answer.
+_CLIENT_GONE: Final = "ClientGone"
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What is known of a request so far; in the end, what its log line says."""
+
+    id: str
+    began: float
+    operation: str = ""
+    account: str = ""
+    bucket: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Who may do what, and the settings revision that says so."""
+
+    sender: Sender
+    bucket: Bucket | None  # None: of an operation that needs none
+    revision: int
+
+    @property
+    def known_bucket(self) -> Bucket:
+        """Return the bucket of an operation that needs one: it was looked up for the decision."""
+        assert self.bucket is not None, "decided for an operation on a bucket"
+        return self.bucket
+
+
+class Dispatcher:
+    """Answers requests with the operations of the routes, over these stores."""
+
+    def __init__(self, settings: Settings, stores: Stores) -> None:
+        self._settings = settings
+        self._stores = stores
+        self._cache = stores.metadata.settings
+        self._log = RequestLog()
+        self._in_flight = 0
+
+    async def answer(self, http: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request; whatever goes wrong is answered, too."""
+        exchange = Exchange(new_request_id(), time.perf_counter())
+        self._in_flight += 1
+        try:
+            reply, error_code = await self._reply(http, exchange)
+            return await self._send(http, exchange, reply, error_code)
+        finally:
+            self._in_flight -= 1
+
+    async def _reply(self, http: web.BaseRequest, exchange: Exchange) -> tuple[S3Reply, str]:
+        """Return what is to be sent, and the error code that the log shows, if any."""
+        try:
+            if self._in_flight > self._settings.max_inflight_requests:
+                raise S3Error(ErrorCode.SlowDown)
+            return await self._operate(http, exchange), ""
+        except Exception as error:  # noqa: BLE001 - the one place that turns errors into documents
+            s3_error = self._understand(error, exchange)
+        resource = http.raw_path.partition("?")[0]
+        has_body = http.method != "HEAD"
+        reply = error_reply(s3_error, resource=resource, request_id=exchange.id, has_body=has_body)
+        return reply, s3_error.code.name
+
+    def _understand(self, error: Exception, exchange: Exchange) -> S3Error:
+        """Return what tells the client what went wrong; log what the operator must know."""
+        match error:
+            case S3Error():
+                return error
+            case MetadataOverloaded():
+                return S3Error(ErrorCode.SlowDown)
+            case MetadataUnavailable():
+                self._log.trouble("metadata unavailable", exchange.id, error)
+                return S3Error(ErrorCode.ServiceUnavailable)
+            case DiskFull() | NodeReadOnly():
+                self._log.trouble("no blobs can be written", exchange.id, error)
+                return S3Error(ErrorCode.ServiceUnavailable)
+            case StorageError():
+                self._log.trouble("blob storage failed", exchange.id, error)
+                return S3Error(ErrorCode.InternalError)
+            case _:
+                self._log.defect("request failed", exchange.id, error)
+                return S3Error(ErrorCode.InternalError)
+
+    async def _send(
+        self, http: web.BaseRequest, exchange: Exchange, reply: S3Reply, error_code: str
+    ) -> web.StreamResponse:
+        sent = 0
+        try:
+            response, sent = await send(
+                http, reply, exchange.id, idle_seconds=self._settings.body_idle_timeout_seconds
+            )
+        except (ConnectionError, TimeoutError) as error:
+            error_code = error_code or _CLIENT_GONE
+            raise ConnectionError from error
+        except (StorageError, MetadataError) as error:
+            # The client sees a body that breaks off; who runs the server must see more than that.
+            error_code = ErrorCode.InternalError.name
+            self._log.trouble("body broke off", exchange.id, error)
+            raise ConnectionError from error
+        finally:
+            self._log.request(
+                request_id=exchange.id,
+                account=exchange.account,
+                operation=exchange.operation,
+                bucket=exchange.bucket,
+                key=exchange.key,
+                status=reply.status,
+                error_code=error_code,
+                bytes_in=http.content.total_bytes,
+                bytes_out=sent,
+                milliseconds=(time.perf_counter() - exchange.began) * 1000,
+            )
+        return response
+
+    async def _operate(self, http: web.BaseRequest, exchange: Exchange) -> S3Reply:
+        headers = joined_headers(http.headers)
+        address = parse_address(http.raw_path, headers.get("host", ""), self._settings.all_domains)
+        if not address.is_virtual_hosted and address.raw_path.startswith("/-/"):
+            return await self._health(address.raw_path)
+        exchange.bucket, exchange.key = address.bucket or "", address.key
+        operation = _operation(address, http.method, headers)
+        exchange.operation = operation.name
+        signed = SignedRequest(
+            http.method,
+            address.raw_path,
+            address.raw_query,
+            headers,
+            address.bucket if address.is_virtual_hosted else None,
+        )
+        decision = await self._decide(operation, signed, address)
+        exchange.account = decision.sender.key.account.name
+        fields = partial(self._fields, http, exchange, headers, address, decision)
+        match operation:
+            case ServiceOperation(handler=handler) if handler is not None:
+                return await handler(S3Request(**fields()), self._stores)
+            case NewBucketOperation(handler=handler) if handler is not None:
+                name = check_bucket_name(address.bucket or "")
+                return await handler(NewBucketRequest(bucket_name=name, **fields()), self._stores)
+            case BucketOperation(handler=handler) if handler is not None:
+                return await handler(
+                    BucketRequest(bucket=decision.known_bucket, **fields()), self._stores
+                )
+            case ObjectOperation(handler=handler, streams_body=streams) if handler is not None:
+                key = parse_key(address.key)
+                bucket = decision.known_bucket
+                return await handler(
+                    ObjectRequest(bucket=bucket, key=key, **fields(may_stream=streams)),
+                    self._stores,
+                )
+            case _:
+                raise S3Error(
+                    ErrorCode.NotImplemented,
+                    f"This server does not implement {operation.name}.",
+                    Operation=operation.name,
+                )
+
+    def _fields(
+        self,
+        http: web.BaseRequest,
+        exchange: Exchange,
+        headers: Mapping[str, str],
+        address: Address,
+        decision: Decision,
+        *,
+        may_stream: bool = False,
+    ) -> dict[str, Any]:
+        """Return what the requests of all operations have in common."""
+        sender = decision.sender
+        if sender.hoisted:
+            headers = {**sender.hoisted, **headers}
+        return {
+            "id": exchange.id,
+            "method": http.method,
+            "headers": headers,
+            "query": address.query,
+            "base_url": f"{http.scheme}://{headers.get('host', '')}",
+            "account": sender.key.account,
+            "grant": Grant(decision.revision, lambda: self._decide_again(decision)),
+            "body": HttpBody(
+                http,
+                headers,
+                sender.payload,
+                may_stream=may_stream,
+                idle_seconds=self._settings.body_idle_timeout_seconds,
+            ),
+        }
+
+    async def _decide(
+        self, operation: Operation, signed: SignedRequest, address: Address
+    ) -> Decision:
+        """Return who sends the request and that it is allowed.
+
+        The cache may be behind. An operation whose store calls check the revision notices that
+        itself; before any other, and before a request is refused, the cache is brought up to date.
+        """
+        checks_itself = isinstance(operation, ObjectOperation) and operation.checks_revision
+        if not checks_itself:
+            await self._cache.refresh()
+            return await self._decide_from_cache(operation, signed, address)
+        before = self._cache.revision
+        try:
+            return await self._decide_from_cache(operation, signed, address)
+        except S3Error:
+            await self._cache.refresh()
+            if self._cache.revision == before:
+                raise
+            return await self._decide_from_cache(operation, signed, address)
+
+    async def _decide_from_cache(
+        self, operation: Operation, signed: SignedRequest, address: Address
+    ) -> Decision:
+        while True:
+            revision = self._cache.revision
+            sender = await authenticate(
+                signed,
+                self._cache,
+                region=self._settings.region,
+                now=datetime.now(UTC),
+                allow_v2=self._settings.sigv2,
+            )
+            bucket = None
+            if isinstance(operation, BucketOperation | ObjectOperation):
+                bucket = await self._bucket(address.bucket or "")
+                authorize(sender.key.account, bucket)
+            if revision == self._cache.revision:
+                return Decision(sender, bucket, revision)
+
+    async def _decide_again(self, decision: Decision) -> int:
+        """Return the revision under which a decision still stands; S3Error where it does not."""
+        while True:
+            revision = self._cache.revision
+            key = await self._cache.access_key(decision.sender.key.access_key_id)
+            if key is None or not key.active or key.secret != decision.sender.key.secret:
+                raise S3Error(ErrorCode.InvalidAccessKeyId)
+            if decision.bucket is not None:
+                bucket = await self._bucket(decision.bucket.name)
+                authorize(key.account, bucket)
+                if bucket.id != decision.bucket.id:
+                    raise S3Error(ErrorCode.OperationAborted)
+            if revision == self._cache.revision:
+                return revision
+
+    async def _bucket(self, name: str) -> Bucket:
+        bucket = await self._cache.bucket(check_bucket_name(name))
+        if bucket is None:
+            raise S3Error(ErrorCode.NoSuchBucket, BucketName=name)
+        return bucket
+
+    async def _health(self, raw_path: str) -> S3Reply:
+        """Answer /-/live and /-/ready: whether the worker runs, and whether it can serve."""
+        match raw_path:
+            case "/-/live":
+                return S3Reply()
+            case "/-/ready":
+                await self._cache.refresh()
+                return S3Reply()
+            case _:
+                raise S3Error(ErrorCode.AccessDenied)
+
+
+def _operation(address: Address, method: str, headers: Mapping[str, str]) -> Operation:
+    """Return the operation that the request means, with a handler or without."""
+    if address.bucket is None:
+        return _match(routes.SERVICE, address, method, headers)
+    if address.key:
+        return _match(routes.OBJECT, address, method, headers)
+    return _match(routes.BUCKET, address, method, headers)
+
+
+def _match(
+    table: Table[AnyOperation], address: Address, method: str, headers: Mapping[str, str]
+) -> AnyOperation:
+    operation = match(table, method, address.query, headers)
+    if operation is None:
+        raise refusal(table, method, address.query)
+    return operation

@@ -1,0 +1,177 @@
+"""Concurrent questions share one round trip, and concurrent writes one commit.
+
+While a lane waits for PostgreSQL, questions gather; the next round trip takes them all. A single
+client waits for nobody: an idle lane starts at once. No timer is involved.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Generic, TypeVar
+
+import psycopg
+from psycopg import errors as pg
+
+from server.metadata.connection import Connection
+from server.metadata.errors import MetadataOverloaded, MetadataUnavailable
+
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
+
+# How often a batch that PostgreSQL chose as the victim of a deadlock is tried again.
+_DEADLOCK_TRIES: Final = 5
+
+
+class Batch(Generic[Question, Answer]):
+    """A queue of questions, answered in batches over connections of its own.
+
+    answer:  returns one answer a question, in order, in one transaction of its own.
+    connect: opens a connection; called again after one broke.
+    lanes:   batches that may be under way at once, each on its own connection.
+    largest: questions in a batch at most.
+    waiting: questions that may wait; one more is MetadataOverloaded.
+    timeout_seconds: after which a batch that PostgreSQL does not answer is given up, connection and
+        all; statement_timeout, which leaves the connection in order, should be shorter.
+    repeatable: a question may be asked again after a connection broke under it. Never a write:
+        its outcome is unknown (D2).
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[Connection, Sequence[Question]], Awaitable[Sequence[Answer]]],
+        connect: Callable[[], Awaitable[Connection]],
+        *,
+        lanes: int,
+        largest: int,
+        waiting: int,
+        repeatable: bool,
+        timeout_seconds: float,
+    ) -> None:
+        self._answer = answer
+        self._connect = connect
+        self._largest = largest
+        self._waiting = waiting
+        self._tries = 2 if repeatable else 1
+        self._timeout_seconds = timeout_seconds
+        self._queue: deque[tuple[Question, asyncio.Future[Answer]]] = deque()
+        self._idle: deque[asyncio.Future[None]] = deque()
+        self._lanes = [asyncio.create_task(self._run_lane()) for _ in range(lanes)]
+
+    async def ask(self, question: Question) -> Answer:
+        """Return the answer.
+
+        A question that a batch has taken is answered even if the asker is cancelled: the
+        cancellation is raised once the batch has ended, so that what the question refers to, such
+        as a staged file, stays valid meanwhile.
+
+        Raises MetadataOverloaded, MetadataUnavailable.
+        """
+        if len(self._queue) >= self._waiting:
+            raise MetadataOverloaded
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        entry = (question, future)
+        self._queue.append(entry)
+        self._wake_a_lane()
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            if entry in self._queue:
+                self._queue.remove(entry)
+            else:
+                with contextlib.suppress(Exception):  # the asker is gone: nobody to tell
+                    await future
+            raise
+
+    async def close(self) -> None:
+        """End the lanes; questions that still wait are MetadataUnavailable."""
+        for lane in self._lanes:
+            lane.cancel()
+        await asyncio.gather(*self._lanes, return_exceptions=True)
+        for _, future in self._queue:
+            if not future.done():
+                future.set_exception(MetadataUnavailable("the server is stopping"))
+        self._queue.clear()
+
+    def _wake_a_lane(self) -> None:
+        while self._idle:
+            lane = self._idle.popleft()
+            if not lane.done():
+                lane.set_result(None)
+                return
+
+    async def _run_lane(self) -> None:
+        connection: Connection | None = None
+        try:
+            while True:
+                batch = await self._take()
+                connection = await self._answer_batch(connection, batch)
+        finally:
+            if connection is not None:
+                await connection.close()
+
+    async def _take(self) -> list[tuple[Question, asyncio.Future[Answer]]]:
+        while not self._queue:
+            idle: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._idle.append(idle)
+            await idle
+        return [self._queue.popleft() for _ in range(min(self._largest, len(self._queue)))]
+
+    async def _answer_batch(
+        self,
+        connection: Connection | None,
+        batch: list[tuple[Question, asyncio.Future[Answer]]],
+    ) -> Connection | None:
+        """Answer every question of the batch, or fail it; return the connection if it lives."""
+        questions = [question for question, _ in batch]
+        failure: BaseException = MetadataUnavailable()
+        for _ in range(self._tries):
+            try:
+                async with asyncio.timeout(self._timeout_seconds):
+                    if connection is None or connection.closed:
+                        connection = await self._connect()
+                    answers = await self._without_deadlock(connection, questions)
+            except (psycopg.OperationalError, psycopg.InterfaceError, TimeoutError) as error:
+                failure = MetadataUnavailable(str(error))
+                await _discard(connection)
+                connection = None
+            except asyncio.CancelledError:
+                _fail(batch, MetadataUnavailable("the server is stopping"))
+                await _discard(connection)
+                raise
+            except Exception as error:  # noqa: BLE001 - handed to those who asked
+                failure = error
+                break
+            else:
+                for (_, future), answer in zip(batch, answers, strict=True):
+                    future.set_result(answer)
+                return connection
+        if len(batch) > 1 and not isinstance(failure, MetadataUnavailable):
+            # One question spoils the statement of all: ask each alone, so that one client's
+            # trouble stays its own.
+            for entry in batch:
+                connection = await self._answer_batch(connection, [entry])
+            return connection
+        _fail(batch, failure)
+        return connection
+
+    async def _without_deadlock(
+        self, connection: Connection, questions: Sequence[Question]
+    ) -> Sequence[Answer]:
+        for _ in range(_DEADLOCK_TRIES - 1):
+            with contextlib.suppress(pg.DeadlockDetected, pg.SerializationFailure):
+                return await self._answer(connection, questions)
+        return await self._answer(connection, questions)
+
+
+def _fail(batch: Sequence[tuple[object, asyncio.Future[Answer]]], error: BaseException) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)
+            future.exception()  # retrieved: an asker that went away is not a warning
+
+
+async def _discard(connection: Connection | None) -> None:
+    if connection is not None:
+        with contextlib.suppress(psycopg.Error):
+            await connection.close()

@@ -1,0 +1,48 @@
+"""Connections to PostgreSQL, each with the session that this server relies on."""
+
+from typing import Any, Final
+
+import orjson
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg.types.json import set_json_loads
+
+Connection = AsyncConnection[TupleRow]
+
+CONNECT_TIMEOUT_SECONDS: Final = 10
+
+# A statement that takes longer is cancelled and answered with 503; see `database_timeout_seconds`.
+_SESSION: Final = (
+    "-c timezone=UTC -c statement_timeout={ms} -c idle_in_transaction_session_timeout={ms}"
+)
+
+set_json_loads(orjson.loads)
+
+
+async def connect(url: str, *, timeout_seconds: float = 60) -> Connection:
+    """Return an open connection in autocommit mode.
+
+    url: a libpq connection string or URI.
+    timeout_seconds: after which PostgreSQL cancels a statement, or ends a session that left a
+        transaction open.
+    Raises psycopg.OperationalError where PostgreSQL cannot be reached.
+    """
+    connection = await AsyncConnection.connect(url, **session(url, timeout_seconds))
+    connection.prepare_threshold = 1
+    return connection
+
+
+def session(url: str, timeout_seconds: float) -> dict[str, Any]:
+    """Return the keyword arguments of psycopg's connect that make a session ours.
+
+    Options that the URL sets itself are kept, before ours.
+    """
+    given = str(psycopg.conninfo.conninfo_to_dict(url).get("options") or "")
+    ours = _SESSION.format(ms=int(timeout_seconds * 1000))
+    return {
+        "autocommit": True,
+        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        "application_name": "s3d",
+        "options": f"{given} {ours}".strip(),
+    }

@@ -1,0 +1,395 @@
+"""The embedded PostgreSQL: a private server that lives in the data directory.
+
+Its users are processes: `s3d serve`, and every other command beside it. Locks of the kernel, which
+end with the process that holds them, say who uses it and whether it runs:
+
+    users.lock    shared: held by every user. Whoever leaves last stops PostgreSQL.
+    start.lock    exclusive: held while somebody comes or goes.
+    running.lock  shared: inherited by every process of PostgreSQL, so that it is free exactly when
+                  the last of them is gone. A number in a file cannot say that: numbers come back.
+
+A PostgreSQL that outlived its users, however they died, holds running.lock: it is adopted, never
+doubled.
+"""
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import stat
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+from urllib.parse import quote, urlencode
+
+import structlog
+from psycopg.pq import PGconn, Ping
+
+from server.metadata.embedded_programs import (
+    ENVIRONMENT,
+    EmbeddedPostgresError,
+    Programs,
+    programs_for,
+)
+from server.metadata.embedded_settings import (
+    DATABASE,
+    PORT,
+    ROLE,
+    SUPERUSER,
+    pg_hba_conf,
+    pg_ident_conf,
+    postgresql_conf,
+)
+
+_VERSION: Final = "18"
+# sun_path holds 108 bytes, with the final NUL.
+_LONGEST_SOCKET: Final = 107
+_LARGEST_LOG_BYTES: Final = 16 << 20
+_POLL_SECONDS: Final = 0.05
+_REPORT_SECONDS: Final = 5.0
+# A PostgreSQL that dies at once is not started again in a loop.
+_RESTART_SECONDS: Final = 5.0
+
+# One statement a line: PostgreSQL's single-user mode knows no other end of a statement.
+_FIRST_SQL: Final = f"""\
+CREATE ROLE {ROLE} LOGIN
+CREATE DATABASE {DATABASE} OWNER {ROLE}
+"""
+
+_log = structlog.get_logger()
+
+
+class EmbeddedPostgres:
+    """A context: inside it PostgreSQL accepts connections at `url`.
+
+    directory: made where it is missing, its parent is not. max_connections: what this user needs.
+    Entering waits for as long as the recovery of a crash takes. Both ends block.
+    """
+
+    def __init__(self, directory: Path, *, max_connections: int = 100) -> None:
+        self._directory = directory.resolve()
+        self._data = self._directory / "data"
+        self._max_connections = max_connections
+        self._users = -1
+        self._next_restart = 0.0
+
+    def __enter__(self) -> Self:
+        self._make_directory()
+        with self._coming_or_going():
+            self._users = self._open_lock("users.lock")
+            fcntl.flock(self._users, fcntl.LOCK_SH)
+            try:
+                self._stop_one_that_is_too_small()
+                self._start()
+            except BaseException:
+                self._leave()
+                raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with self._coming_or_going():
+            self._leave()
+
+    @property
+    def url(self) -> str:
+        """Return the URI of the database; it holds no password, since there is none."""
+        where = {"host": str(self._socket_directory()), "port": str(PORT)}
+        return f"postgresql://{ROLE}@/{DATABASE}?{urlencode(where, quote_via=quote)}"
+
+    def restart_if_dead(self) -> None:
+        """Start PostgreSQL again where it died under its users. Does not wait for it.
+
+        For the process manager to call every second or so.
+        """
+        if time.monotonic() < self._next_restart or self._is_running():
+            return
+        start_lock = self._open_lock("start.lock")
+        try:
+            if not _lock_now(start_lock) or self._is_running():
+                return
+            self._next_restart = time.monotonic() + _RESTART_SECONDS
+            _log.error("embedded PostgreSQL died; starting it again", output=self._end_of_log())
+            with self._running() as running:
+                self._spawn(self._programs(), running)
+        finally:
+            os.close(start_lock)
+
+    def _start(self) -> None:
+        programs = self._programs()
+        spawned = False
+        for _ in _waiting("embedded PostgreSQL is starting"):
+            if not self._is_running():
+                if spawned:
+                    raise EmbeddedPostgresError(
+                        f"PostgreSQL did not start. The end of {self._directory / 'log'}:\n"
+                        + self._end_of_log()
+                    )
+                with self._running() as running:
+                    self._initialize(programs, running)
+                    self._write_settings(programs)
+                    self._spawn(programs, running)
+                spawned = True
+            elif PGconn.ping(self.url.encode()) == Ping.OK:
+                return
+
+    def _leave(self) -> None:
+        """Stop PostgreSQL if nobody else uses it; the caller holds start.lock."""
+        try:
+            if _lock_now(self._users):
+                self._stop()
+        finally:
+            os.close(self._users)
+            self._users = -1
+
+    def _stop(self) -> None:
+        programs = self._programs()
+        asked = -1.0
+        for _ in _waiting("embedded PostgreSQL is stopping"):
+            if not self._is_running():
+                return
+            # One that has only just been started may not have heard the first time.
+            if time.monotonic() - asked > 1:
+                asked = time.monotonic()
+                with contextlib.suppress(EmbeddedPostgresError):
+                    programs.run("pg_ctl", "stop", "-D", str(self._data), "-m", "fast", "-W")
+
+    def _stop_one_that_is_too_small(self) -> None:
+        if not self._is_running():
+            return
+        running_with = re.search(r"(?m)^max_connections = (\d+)$", self._read("postgresql.conf"))
+        if running_with and int(running_with[1]) >= self._max_connections:
+            return
+        if _lock_now(self._users):
+            self._stop()
+        else:
+            _log.warning("embedded PostgreSQL is in use with a smaller max_connections")
+        fcntl.flock(self._users, fcntl.LOCK_SH)
+
+    def _initialize(self, programs: Programs, running: int) -> None:
+        """Make the data of a new server where there are none.
+
+        It takes its name when it is complete: what a crash leaves unfinished is made anew.
+        running: an initdb that outlives us counts as running, so that nobody interferes with it.
+        """
+        if self._data.exists():
+            found = (self._data / "PG_VERSION").read_text().strip()
+            if found != _VERSION:
+                raise EmbeddedPostgresError(
+                    f"{self._data} is of PostgreSQL {found}; this server brings {_VERSION}"
+                )
+            return
+        unfinished = self._directory / "unfinished"
+        if unfinished.exists():
+            shutil.rmtree(unfinished)
+        self._make_for_postgres(unfinished, programs)
+        programs.run(
+            "initdb",
+            f"--pgdata={unfinished}",
+            f"--username={SUPERUSER}",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+            "--data-checksums",
+            # Of use only to somebody who starts it by hand, without our settings.
+            "--auth-local=peer",
+            "--auth-host=reject",
+            pass_fds=[running],
+        )
+        single_user = ["--single", "-D", str(unfinished), SUPERUSER]
+        programs.run("postgres", *single_user, stdin=_FIRST_SQL, pass_fds=[running])
+        unfinished.rename(self._data)
+        _fsync(self._directory)
+
+    def _write_settings(self, programs: Programs) -> None:
+        users = [programs.user] + (["root"] if os.geteuid() == 0 else [])
+        texts = {
+            "postgresql.conf": postgresql_conf(
+                self._directory,
+                self._make_socket_directory(programs),
+                max_connections=self._max_connections,
+            ),
+            "pg_hba.conf": pg_hba_conf(),
+            "pg_ident.conf": pg_ident_conf(users),
+        }
+        for name, text in texts.items():
+            self._write(name, text, programs.gid)
+
+    def _spawn(self, programs: Programs, running: int) -> None:
+        """Start PostgreSQL as nobody's child: it outlives whoever started it."""
+        self._forget_stale_pid()
+        log = self._directory / "log"
+        if log.exists() and log.stat().st_size > _LARGEST_LOG_BYTES:
+            log.rename(self._directory / "log.old")
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+        output = os.open(log, flags, 0o600)
+        settings = f"config_file={self._directory / 'postgresql.conf'}"
+        postgres = programs.command("postgres", "-D", str(self._data), "-c", settings)
+        try:
+            # A session of its own: Ctrl-C on our terminal is not for PostgreSQL.
+            subprocess.run(
+                ["setsid", "--fork", *postgres],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=ENVIRONMENT,
+                cwd="/",
+                pass_fds=[running],
+                check=True,
+            )
+        finally:
+            os.close(output)
+
+    @contextlib.contextmanager
+    def _running(self) -> Iterator[int]:
+        """Hold running.lock, shared, for a program that inherits it."""
+        lock = self._open_lock("running.lock")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            yield lock
+        finally:
+            os.close(lock)
+
+    def _is_running(self) -> bool:
+        """Return whether any process of PostgreSQL is left, one that is stopping too."""
+        lock = self._open_lock("running.lock")
+        try:
+            return not _lock_now(lock)
+        finally:
+            os.close(lock)
+
+    def _forget_stale_pid(self) -> None:
+        """Remove postmaster.pid unless its number is a living PostgreSQL in this very directory.
+
+        Such a one was started by hand, and makes ours refuse to start, as it should. Any other
+        program that now has the number, and a zombie, would make it refuse for no reason.
+        """
+        pid_file = self._data / "postmaster.pid"
+        with contextlib.suppress(FileNotFoundError):
+            number = pid_file.read_text().partition("\n")[0]
+            if not (number.isdecimal() and _is_postgres(int(number), self._data)):
+                pid_file.unlink()
+
+    def _make_directory(self) -> None:
+        self._directory.mkdir(mode=0o710, exist_ok=True)
+        _fsync(self._directory.parent)
+
+    def _make_for_postgres(self, path: Path, programs: Programs) -> None:
+        path.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            os.chown(path, programs.uid, programs.gid)
+
+    def _make_socket_directory(self, programs: Programs) -> Path:
+        """Return the directory of the socket: it exists, and only PostgreSQL's user enters it.
+
+        A path in a deep data directory is too long for a socket; a directory with a random name
+        below /tmp takes its place, and a file remembers it.
+        """
+        found = self._socket_directory()
+        with contextlib.suppress(FileNotFoundError):
+            about = found.lstat()
+            mode = stat.S_IMODE(about.st_mode)
+            if stat.S_ISDIR(about.st_mode) and (about.st_uid, mode) == (programs.uid, 0o700):
+                return found
+        here = self._directory / "socket"
+        if _is_short(here):
+            self._make_for_postgres(here, programs)
+            return here
+        elsewhere = Path(tempfile.mkdtemp(prefix="s3d-", dir="/tmp"))
+        if os.geteuid() == 0:
+            os.chown(elsewhere, programs.uid, programs.gid)
+        self._write("socket.path", str(elsewhere), programs.gid)
+        return elsewhere
+
+    def _socket_directory(self) -> Path:
+        here = self._directory / "socket"
+        return here if _is_short(here) else Path(self._read("socket.path") or here)
+
+    def _programs(self) -> Programs:
+        return programs_for(self._directory, self._data)
+
+    def _end_of_log(self) -> str:
+        return "\n".join(self._read("log").splitlines()[-20:])
+
+    def _read(self, name: str) -> str:
+        try:
+            return (self._directory / name).read_text(errors="replace")
+        except FileNotFoundError:
+            return ""
+
+    def _write(self, name: str, text: str, gid: int) -> None:
+        new = self._directory / f"{name}.new"
+        new.write_text(text)
+        os.chown(new, -1, gid)
+        new.chmod(0o640)
+        new.replace(self._directory / name)
+
+    def _open_lock(self, name: str) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.open(self._directory / name, flags, 0o600)
+
+    @contextlib.contextmanager
+    def _coming_or_going(self) -> Iterator[None]:
+        lock = self._open_lock("start.lock")
+        try:
+            for _ in _waiting("another process is starting or stopping the embedded PostgreSQL"):
+                if _lock_now(lock):
+                    break
+            yield
+        finally:
+            os.close(lock)
+
+
+def _waiting(what: str) -> Iterator[None]:
+    """Yield at once and then at short intervals, with a line in the log every few seconds."""
+    started = reported = time.monotonic()
+    while True:
+        yield
+        time.sleep(_POLL_SECONDS)
+        if time.monotonic() - reported > _REPORT_SECONDS:
+            reported = time.monotonic()
+            _log.info(what, seconds=round(reported - started))
+
+
+def _lock_now(lock: int) -> bool:
+    """Return whether nobody else held the lock; it is then ours, exclusively."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_postgres(number: int, data: Path) -> bool:
+    process = Path("/proc", str(number))
+    try:
+        about = dict(line.split(":\t", 1) for line in (process / "status").read_text().splitlines())
+        if about["Name"] != "postgres" or about["State"].startswith("Z"):
+            return False
+        return os.readlink(process / "cwd") == str(data)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True  # of another user: PostgreSQL itself knows what to make of it
+
+
+def _is_short(directory: Path) -> bool:
+    return len(os.fsencode(directory / f".s.PGSQL.{PORT}")) <= _LONGEST_SOCKET
+
+
+def _fsync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,17 @@
+"""What can go wrong between the server and its metadata. None of these is an S3 error."""
+
+
+class MetadataError(Exception):
+    """The metadata database did not do what it was asked."""
+
+
+class MetadataUnavailable(MetadataError):
+    """PostgreSQL is away, or did not answer in time. Of a write, the outcome is unknown (D2)."""
+
+
+class MetadataOverloaded(MetadataError):
+    """More is waiting than this worker lets wait."""
+
+
+class SchemaMismatch(MetadataError):
+    """The database holds another layout than this server's, or unsafe settings."""

@@ -1,0 +1,69 @@
+"""Makes an empty database ours, and refuses one that is not."""
+
+from pathlib import Path
+from typing import Final, LiteralString
+
+from server.metadata.connection import Connection
+from server.metadata.errors import SchemaMismatch
+
+SCHEMA_VERSION: Final = 1
+OLDEST_POSTGRES: Final = 150000
+
+# One number for "somebody prepares the schema"; advisory locks of one key are per database.
+_PREPARE_LOCK: Final = 0x5333_0000
+
+# What "synchronous COMMIT" rests on (D2); a server that was told otherwise would lie to us.
+_DURABLE: Final = {
+    "fsync": "on",
+    "full_page_writes": "on",
+    "synchronous_commit": "on",
+    "data_sync_retry": "off",
+}
+# Stronger than "on", or waiting for standbys too: as durable here.
+_DURABLE_TOO: Final = {"synchronous_commit": {"remote_write", "remote_apply"}}
+
+
+async def prepare(conn: Connection) -> None:
+    """Create the schema where there is none; safe to call from many processes at once.
+
+    Raises SchemaMismatch where the server is too old, is not UTF8, has durability turned off, or
+    holds another version of the schema.
+    """
+    await _check_server(conn)
+    async with conn.transaction():
+        await conn.execute("SELECT pg_advisory_xact_lock(%s)", [_PREPARE_LOCK])
+        if not await _exists(conn):
+            await conn.execute(schema_sql())
+    row = await (await conn.execute("SELECT version FROM schema_version")).fetchone()
+    found = row[0] if row else None
+    if found != SCHEMA_VERSION:
+        raise SchemaMismatch(f"the database has schema {found}; this server needs {SCHEMA_VERSION}")
+
+
+def schema_sql() -> LiteralString:
+    """Return the text of schema.sql: beside this module in a wheel, at the top of a checkout."""
+    packaged = Path(__file__).with_name("schema.sql")
+    source = packaged if packaged.exists() else Path(__file__).parents[2] / "schema.sql"
+    return source.read_text(encoding="utf-8")
+
+
+async def _exists(conn: Connection) -> bool:
+    row = await (await conn.execute("SELECT to_regclass('schema_version') IS NOT NULL")).fetchone()
+    return row is not None and bool(row[0])
+
+
+async def _check_server(conn: Connection) -> None:
+    if conn.info.server_version < OLDEST_POSTGRES:
+        raise SchemaMismatch("PostgreSQL 15 or later is needed")
+    encoding = await _show(conn, "server_encoding")
+    if encoding != "UTF8":
+        raise SchemaMismatch(f"the database has encoding {encoding}; UTF8 is needed")
+    for name, wanted in _DURABLE.items():
+        found = await _show(conn, name)
+        if found != wanted and found not in _DURABLE_TOO.get(name, ()):
+            raise SchemaMismatch(f"PostgreSQL runs with {name}={found}; {wanted} is needed")
+
+
+async def _show(conn: Connection, name: str) -> str:
+    row = await (await conn.execute("SELECT current_setting(%s)", [name])).fetchone()
+    return str(row[0]) if row else ""

@@ -1,0 +1,222 @@
+"""The metadata of the server, as operations see it.
+
+Questions about single keys go through batches; everything else borrows a connection.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, Final, LiteralString, Protocol, Self, TypeVar
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
+
+from server.metadata import access_keys, buckets, object_versions, settings_revision
+from server.metadata.batch import Batch
+from server.metadata.connection import Connection, connect, session
+from server.metadata.errors import MetadataOverloaded, MetadataUnavailable
+from server.metadata.object_versions import Delete, Find, Publish, Put
+from server.metadata.settings_cache import SettingsCache
+from server.model.bucket import AccessKey, Bucket
+from server.model.names import AccessKeyId, BucketName, ObjectKey
+from server.model.object_version import ObjectContent, ObjectVersion
+
+Row = TypeVar("Row")
+Asked = TypeVar("Asked")
+
+# Questions in one round trip. Larger batches gain little and hold row locks for longer.
+_LARGEST_BATCH: Final = 64
+# Questions that may wait for a batch, and requests for a connection, in one worker.
+_WAITING: Final = 2048
+# Two writers: while one waits for the disk, the other fills its batch.
+_WRITE_LANES: Final = 2
+
+# A lock of the session: it ends with its process or its node, too. Two numbers, so that no job
+# can be taken for a bucket of settings_hold.
+_TRY_ALONE: Final[LiteralString] = "SELECT pg_try_advisory_lock(1, hashtext(%(job)s))"
+_NO_LONGER_ALONE: Final[LiteralString] = "SELECT pg_advisory_unlock(1, hashtext(%(job)s))"
+
+
+class Allowed(Protocol):
+    """A decision that a request is allowed, and the settings revision it was decided under."""
+
+    revision: int
+
+    async def renew(self) -> None:
+        """Decide again, under the present revision; raise where it is not allowed any more."""
+
+
+class Metadata:
+    """All metadata of one worker. Make it with `opened`."""
+
+    def __init__(self, url: str, *, connections: int, timeout_seconds: float) -> None:
+        self._url = url
+        self._batches: list[Batch[Any, Any]] = []
+        self._timeout_seconds = timeout_seconds
+        self._pool = AsyncConnectionPool(
+            url,
+            kwargs=session(url, timeout_seconds),
+            min_size=1,
+            max_size=connections,
+            max_waiting=_WAITING,
+            timeout=timeout_seconds,
+            open=False,
+        )
+        self.settings = SettingsCache(self._load_key, self._load_bucket, self._read_revision)
+        # Each lane of a batch has a connection of its own, beside the pool's.
+        self._finds = self._batch(object_versions.find, lanes=1, repeatable=True)
+        self._revisions = self._batch(_one_revision_for_all, lanes=1, repeatable=True)
+        self._puts = self._batch(object_versions.put_all, lanes=_WRITE_LANES, repeatable=False)
+        self._deletes = self._batch(object_versions.delete_all, lanes=1, repeatable=False)
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def opened(
+        cls, url: str, *, connections: int, timeout_seconds: float
+    ) -> AsyncIterator[Self]:
+        """Yield the metadata of a prepared database; PostgreSQL may be away for the moment.
+
+        connections: borrowed by operations that do not go through a batch, at most.
+        timeout_seconds: for a statement, and for a wait for a connection.
+        """
+        metadata = cls(url, connections=connections, timeout_seconds=timeout_seconds)
+        await metadata._pool.open(wait=False)
+        try:
+            yield metadata
+        finally:
+            for batch in metadata._batches:
+                await batch.close()
+            await metadata._pool.close()
+
+    async def current(
+        self, bucket_id: int, key: ObjectKey, allowed: Allowed, *, with_body: bool = True
+    ) -> ObjectVersion | None:
+        """Return the current version of the key, or None.
+
+        with_body: False leaves a small body out, for who only wants to know about it.
+        """
+        while True:
+            found = await self._finds.ask(Find(bucket_id, key, with_body))
+            if found.revision == allowed.revision:
+                return found.version
+            await self._renew(allowed, found.revision)
+
+    async def put(
+        self,
+        bucket_id: int,
+        key: ObjectKey,
+        content: ObjectContent,
+        allowed: Allowed,
+        *,
+        publish: Publish | None = None,
+    ) -> None:
+        """Make the content the current version of the key, durably.
+
+        publish: as in object_versions.Put.
+        """
+        while not await self._puts.ask(Put(bucket_id, key, content, publish, allowed.revision)):
+            await self._renew(allowed)
+
+    async def delete(self, bucket_id: int, key: ObjectKey, allowed: Allowed) -> None:
+        """Leave the key holding nothing, durably, whether it held something or not."""
+        while not await self._deletes.ask(Delete(bucket_id, key, allowed.revision)):
+            await self._renew(allowed)
+
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Yield a borrowed connection in autocommit mode, for reads.
+
+        Raises MetadataUnavailable, MetadataOverloaded.
+        """
+        try:
+            async with self._pool.connection() as conn:
+                yield conn
+        except TooManyRequests as error:
+            raise MetadataOverloaded from error
+        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+            raise MetadataUnavailable(str(error)) from error
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Yield a connection inside a transaction, committed when the block ends well."""
+        async with self.connection() as conn, conn.transaction():
+            yield conn
+
+    @contextlib.asynccontextmanager
+    async def alone(self, job: LiteralString) -> AsyncIterator[bool]:
+        """Yield whether this is now the only process, of all nodes, that does the job."""
+        async with self.connection() as conn:
+            row = await (await conn.execute(_TRY_ALONE, {"job": job}, prepare=True)).fetchone()
+            is_alone = row is not None and bool(row[0])
+            try:
+                yield is_alone
+            finally:
+                if is_alone and not conn.closed:
+                    await conn.execute(_NO_LONGER_ALONE, {"job": job})
+
+    async def write(
+        self, allowed: Allowed, bucket_id: int, change: Callable[[Connection], Awaitable[Row]]
+    ) -> Row:
+        """Return what `change` returns, run in a transaction in which the decision holds.
+
+        The change may run again, on a new transaction, when the decision had to be renewed. It is
+        finished even if the caller is cancelled, so that staged files stay valid meanwhile.
+        """
+        task = asyncio.create_task(self._write(allowed, bucket_id, change))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            with contextlib.suppress(Exception):  # the caller is gone: nobody to tell
+                await task
+            raise
+
+    async def _write(
+        self, allowed: Allowed, bucket_id: int, change: Callable[[Connection], Awaitable[Row]]
+    ) -> Row:
+        while True:
+            async with self.transaction() as conn:
+                if await settings_revision.hold(conn, allowed.revision, [bucket_id]):
+                    return await change(conn)
+            await self._renew(allowed)
+
+    async def _renew(self, allowed: Allowed, revision: int | None = None) -> None:
+        if revision is None:
+            await self.settings.refresh()
+        else:
+            self.settings.observe(revision)
+        await allowed.renew()
+
+    def _batch(
+        self,
+        answer: Callable[[Connection, Sequence[Asked]], Awaitable[Sequence[Row]]],
+        *,
+        lanes: int,
+        repeatable: bool,
+    ) -> Batch[Asked, Row]:
+        batch = Batch(
+            answer,
+            lambda: connect(self._url, timeout_seconds=self._timeout_seconds),
+            lanes=lanes,
+            largest=_LARGEST_BATCH,
+            waiting=_WAITING,
+            repeatable=repeatable,
+            # statement_timeout comes first and leaves the connection usable.
+            timeout_seconds=self._timeout_seconds * 2,
+        )
+        self._batches.append(batch)
+        return batch
+
+    async def _load_key(self, access_key_id: AccessKeyId) -> tuple[int, AccessKey | None]:
+        async with self.connection() as conn:
+            return await access_keys.find(conn, access_key_id)
+
+    async def _load_bucket(self, name: BucketName) -> tuple[int, Bucket | None]:
+        async with self.connection() as conn:
+            return await buckets.find(conn, name)
+
+    async def _read_revision(self) -> int:
+        return await self._revisions.ask(None)
+
+
+async def _one_revision_for_all(conn: Connection, questions: Sequence[None]) -> Sequence[int]:
+    return [await settings_revision.read(conn)] * len(questions)

@@ -1,0 +1,47 @@
+"""Buckets and the accounts that own them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from server.model.names import AccessKeyId, BucketName, CanonicalId
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An owner of buckets."""
+
+    id: int
+    canonical_id: CanonicalId
+    name: str
+    email: str | None
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKey:
+    """Credentials of an account. repr hides the secret, so no log line can show it."""
+
+    access_key_id: AccessKeyId
+    secret: "Secret"
+    account: Account
+    active: bool
+
+
+class Secret(str):
+    """A secret access key; prints as stars."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A bucket as every request to it needs it."""
+
+    id: int
+    name: BucketName
+    account_id: int
+    region: str
+    created: datetime

@@ -1,0 +1,142 @@
+"""The seam between HTTP and S3: what an operation is given, and what it gives back.
+
+An operation is one async function from a request and the stores to a reply. The type of the
+request says how much is known: a BucketRequest was authenticated, its bucket exists and the caller
+may do to it what the operation's action names. So an operation cannot forget to ask.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from server.access.grant import Grant
+from server.blobs.store import BlobStore
+from server.metadata.store import Metadata
+from server.model.bucket import Account, Bucket
+from server.model.checksum import ChecksumAlgorithm
+from server.model.names import BucketName, ObjectKey
+from server.rules.checksums import BodyDigests
+
+
+class RequestBody(Protocol):
+    """The body of a request, on its way in; read at most once.
+
+    Decoded and unframed; `verify` raises S3Error where the bytes are not what the client announced
+    or signed. Whatever stores a body calls it before publishing anything (invariant D4).
+    """
+
+    length: int | None  # decoded bytes announced; None when unknown
+    # By which the client checks the body; where it does not, an operation may ask for one.
+    checksum_algorithm: ChecksumAlgorithm | None
+
+    def pieces(self) -> AsyncIterator[bytes]: ...
+
+    def verify(self, digests: BodyDigests) -> None: ...
+
+    async def document(self, limit: int) -> bytes:
+        """Return the whole verified body; MaxMessageLengthExceeded above limit bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Request:
+    """A request whose sender is known."""
+
+    id: str  # x-amz-request-id
+    method: str
+    headers: Mapping[str, str]  # names in lower case, repeated headers joined with ","
+    query: Mapping[str, str]  # percent-decoded once
+    base_url: str  # what a <Location> begins with, e.g. "http://localhost:9000"
+    account: Account
+    grant: Grant
+    body: RequestBody
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewBucketRequest(S3Request):
+    """A request that names a bucket which need not exist."""
+
+    bucket_name: BucketName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BucketRequest(S3Request):
+    """A request to a bucket that exists and that the caller may use so."""
+
+    bucket: Bucket
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectRequest(BucketRequest):
+    """A request to a key of such a bucket."""
+
+    key: ObjectKey
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A body that is sent as it is read; every block was verified before it is yielded (D9)."""
+
+    length: int  # bytes, exactly what the iterator yields
+    pieces: AsyncIterator[bytes | memoryview]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Reply:
+    """What an operation answers. content_length: of a HEAD, which sends no body."""
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | Stream = b""
+    content_length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """All state of the server, and the limits that operations keep."""
+
+    metadata: Metadata
+    blobs: BlobStore
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceOperation:
+    """An operation on the service itself. Without a handler it answers NotImplemented."""
+
+    name: str
+    handler: Callable[[S3Request, Stores], Awaitable[S3Reply]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewBucketOperation:
+    """CreateBucket: the bucket need not exist."""
+
+    name: str
+    handler: Callable[[NewBucketRequest, Stores], Awaitable[S3Reply]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BucketOperation:
+    """An operation on a bucket that must exist."""
+
+    name: str
+    handler: Callable[[BucketRequest, Stores], Awaitable[S3Reply]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectOperation:
+    """An operation on a key of a bucket that must exist.
+
+    checks_revision: every store call of the handler carries the revision that the grant was decided
+        under, so the decision may come from the cache. Where it is False the cache is brought up to
+        date before the decision: one more round trip, and nothing to remember.
+    streams_body: the body may be aws-chunked; elsewhere S3 refuses the streaming payload modes.
+    """
+
+    name: str
+    handler: Callable[[ObjectRequest, Stores], Awaitable[S3Reply]] | None = None
+    checks_revision: bool = False
+    streams_body: bool = False
+
+
+Operation = ServiceOperation | NewBucketOperation | BucketOperation | ObjectOperation

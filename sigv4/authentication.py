@@ -1,0 +1,122 @@
+"""Whether a request was signed with the secret of the key it names.
+
+Two steps, because the secret is looked up between them:
+
+    claim = parse_credentials(request)          # None: anonymous
+    secret = ...                                # of claim.access_key_id, None if there is none
+    verified = verify(claim, secret, region="us-east-1", now=datetime.now(UTC))
+
+Both raise SignatureError. Nothing of a claim is to be trusted before verify returned.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sigv4 import v2, v4
+from sigv4.canonical import Parameter, parse_query
+from sigv4.claims import Claim, HeaderV2, HeaderV4, QueryV2, QueryV4
+from sigv4.errors import SignatureError, SignatureErrorCode
+from sigv4.payloads import Payload
+from sigv4.request import SignedRequest
+from sigv4.signing import ALGORITHM
+
+_V4_PARAMETERS = frozenset({"x-amz-algorithm", "x-amz-credential", "x-amz-signature"})
+_V2_PARAMETERS = frozenset({"AWSAccessKeyId", "Signature"})
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A claim that holds.
+
+    payload: how the body is protected. The caller refuses chunked payloads where the operation
+             takes none, and publishes nothing before the body kept what the payload promises.
+    hoisted: x-amz-* parameters of a presigned URL that stand in for headers, lower-case names.
+             A header of the same name wins over them.
+    """
+
+    claim: Claim
+    payload: Payload
+    hoisted: Mapping[str, str]
+
+
+def parse_credentials(request: SignedRequest, *, allow_v2: bool = True) -> Claim | None:
+    """Return who the request says has signed it; None if it does not say so at all.
+
+    Raises SignatureError where it says so in two ways, or in one that cannot be read.
+    """
+    authorization = request.headers.get("authorization")
+    parameters = parse_query(request.raw_query)
+    amz = v4.amz_parameters(parameters)
+    has_v4 = not _V4_PARAMETERS.isdisjoint(amz)
+    has_v2 = not _V2_PARAMETERS.isdisjoint([name for name, _ in parameters])
+    if (authorization is not None) + has_v4 + has_v2 > 1:
+        raise SignatureError(
+            SignatureErrorCode.InvalidArgument,
+            "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature"
+            " query string parameter or the Authorization header should be specified",
+            ArgumentName="Authorization",
+        )
+    claim: Claim
+    if authorization is not None:
+        claim = _parse_header(request, parameters, authorization)
+    elif has_v4:
+        claim = v4.parse_query(request, parameters, v4.hoisted_headers(amz))
+    elif has_v2:
+        claim = v2.parse_query(request, parameters, v4.hoisted_headers(amz))
+    else:
+        return None
+    if "x-amz-security-token" in request.headers or "x-amz-security-token" in amz:
+        # As S3 answers a token beside a key that has none; keys of this server never have one.
+        raise SignatureError(SignatureErrorCode.InvalidToken)
+    if not allow_v2 and isinstance(claim, HeaderV2 | QueryV2):
+        raise SignatureError(
+            SignatureErrorCode.InvalidRequest,
+            "The authorization mechanism you have provided is not supported. Please use"
+            f" {ALGORITHM}.",
+        )
+    return claim
+
+
+def _parse_header(
+    request: SignedRequest, parameters: tuple[Parameter, ...], authorization: str
+) -> Claim:
+    scheme, space, rest = authorization.partition(" ")
+    if not space:
+        raise SignatureError(
+            SignatureErrorCode.InvalidArgument,
+            "Authorization header is invalid -- one and only one ' ' (space) required",
+            ArgumentName="Authorization",
+        )
+    if scheme == ALGORITHM:
+        return v4.parse_header(request, parameters, rest)
+    if scheme == "AWS":
+        return v2.parse_header(request, parameters, rest)
+    if scheme == v4.ECDSA_ALGORITHM:
+        raise v4.refuse_ecdsa()
+    raise SignatureError(
+        SignatureErrorCode.InvalidArgument,
+        "Unsupported Authorization Type",
+        ArgumentName="Authorization",
+    )
+
+
+def verify(claim: Claim, secret: str | None, *, region: str, now: datetime) -> Verified:
+    """Return the claim as verified: the holder of the secret signed this request, for us and now.
+
+    secret: of the access key that the claim names; None if there is no such key. Then every check
+            is made as for any other key, in the same time, and the answer is InvalidAccessKeyId.
+    region: ours, the only one a Version 4 signature may be for.
+    now:    the time, aware of its zone.
+
+    Raises SignatureError. Order: scope, clock and expiry, headers that are not signed, signature.
+    """
+    match claim:
+        case HeaderV4():
+            return Verified(claim, v4.verify_header(claim, secret, region, now), {})
+        case QueryV4():
+            return Verified(claim, v4.verify_query(claim, secret, region, now), claim.hoisted)
+        case HeaderV2():
+            return Verified(claim, v2.verify_header(claim, secret, now), {})
+        case QueryV2():
+            return Verified(claim, v2.verify_query(claim, secret, now), claim.hoisted)

@@ -1,0 +1,394 @@
+"""The embedded PostgreSQL with real processes, started, shared, killed and started again."""
+
+import os
+import pwd
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from server.metadata.embedded import EmbeddedPostgres
+from server.metadata.embedded_programs import EmbeddedPostgresError
+from server.metadata.embedded_settings import SUPERUSER
+
+PROJECT = Path(__file__).parents[2]
+GIVE_UP_SECONDS = 30
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which root may")
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Iterator[Path]:
+    """Where a PostgreSQL is started; none is left behind."""
+    directory = tmp_path / "postgres"
+    yield directory
+    if (directory / "data").exists():
+        with EmbeddedPostgres(directory):
+            pass
+
+
+@contextmanager
+def another_user(directory: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that uses the PostgreSQL until it reads a line or is killed."""
+    program = f"""
+        import sys
+        from pathlib import Path
+        from server.metadata.embedded import EmbeddedPostgres
+        with EmbeddedPostgres(Path({str(directory)!r})) as postgres:
+            print("using", flush=True)
+            sys.stdin.readline()
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        cwd=PROJECT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin
+    assert process.stdout
+    try:
+        with process.stdin, process.stdout:
+            assert process.stdout.readline() == "using\n"
+            yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def postmaster(directory: Path) -> int:
+    return int((directory / "data" / "postmaster.pid").read_text().splitlines()[0])
+
+
+def ask(postgres: EmbeddedPostgres, question: str) -> Any:
+    with psycopg.connect(postgres.url) as conn:
+        row = conn.execute(question).fetchone()  # type: ignore[arg-type]
+        return row[0] if row else None
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def eventually(attempt: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + GIVE_UP_SECONDS
+    while not (found := attempt()):
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.02)
+    return found
+
+
+def test_postgres_runs_inside_the_context_and_only_there(directory: Path) -> None:
+    with EmbeddedPostgres(directory) as postgres:
+        assert ask(postgres, "SELECT 1") == 1
+        pid = postmaster(directory)
+
+    assert not is_running(pid)
+    assert not (directory / "data" / "postmaster.pid").exists()
+
+
+def test_postgres_is_as_durable_as_it_can_be(directory: Path) -> None:
+    names = ["fsync", "synchronous_commit", "full_page_writes", "data_checksums"]
+    with EmbeddedPostgres(directory) as postgres:
+        found = {name: ask(postgres, f"SHOW {name}") for name in [*names, "data_sync_retry"]}
+
+    assert found == {**dict.fromkeys(names, "on"), "data_sync_retry": "off"}
+
+
+def test_text_is_utf8_and_sorts_by_its_bytes(directory: Path) -> None:
+    question = """
+        SELECT encoding = pg_char_to_encoding('UTF8')
+               AND datlocprovider = 'b' AND datlocale = 'C.UTF-8'
+          FROM pg_database WHERE datname = current_database()
+    """
+    with EmbeddedPostgres(directory) as postgres:
+        assert ask(postgres, question)
+
+
+def test_the_role_of_the_server_is_no_superuser(directory: Path) -> None:
+    with EmbeddedPostgres(directory) as postgres:
+        assert ask(postgres, "SHOW is_superuser") == "off"
+
+
+def test_postgres_listens_on_no_port(directory: Path) -> None:
+    with EmbeddedPostgres(directory) as postgres:
+        assert ask(postgres, "SHOW listen_addresses") == ""
+
+
+def test_data_survive_a_restart(directory: Path) -> None:
+    with (
+        EmbeddedPostgres(directory) as postgres,
+        psycopg.connect(postgres.url, autocommit=True) as conn,
+    ):
+        conn.execute("CREATE SCHEMA mine CREATE TABLE kept (x int)")
+
+    with EmbeddedPostgres(directory) as postgres:
+        assert ask(postgres, "SELECT count(*) FROM mine.kept") == 0
+
+
+def test_data_survive_a_crash_of_everything(directory: Path) -> None:
+    with another_user(directory) as user:
+        with psycopg.connect(EmbeddedPostgres(directory).url, autocommit=True) as conn:
+            conn.execute("CREATE SCHEMA mine CREATE TABLE kept (x int)")
+            conn.execute("INSERT INTO mine.kept VALUES (7)")
+        pid = postmaster(directory)
+        user.kill()
+        os.kill(pid, signal.SIGKILL)
+        user.wait()
+
+    with EmbeddedPostgres(directory) as postgres:
+        assert ask(postgres, "SELECT x FROM mine.kept") == 7
+        assert postmaster(directory) != pid
+
+
+def test_a_postgres_that_outlived_its_user_is_adopted(directory: Path) -> None:
+    with another_user(directory) as user:
+        pid = postmaster(directory)
+        user.kill()
+        user.wait()
+    assert is_running(pid)
+
+    with EmbeddedPostgres(directory) as postgres:
+        assert ask(postgres, "SELECT 1") == 1
+        assert postmaster(directory) == pid
+
+    assert not is_running(pid)
+
+
+def test_the_last_of_several_users_stops_postgres(directory: Path) -> None:
+    with another_user(directory) as user:
+        with EmbeddedPostgres(directory):
+            pid = postmaster(directory)
+        assert is_running(pid)
+        user.communicate("leave\n")
+
+    assert not is_running(pid)
+
+
+def test_the_first_user_may_leave_first(directory: Path) -> None:
+    with EmbeddedPostgres(directory) as postgres:
+        with another_user(directory) as user:
+            user.communicate("leave\n")
+
+        assert ask(postgres, "SELECT 1") == 1
+
+
+def test_users_that_come_at_once_share_one_postgres(directory: Path) -> None:
+    command = [sys.executable, "-m", "tests.metadata.comes_and_goes", str(directory)]
+    users = [
+        subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) for _ in range(4)
+    ]
+
+    said = [user.communicate()[0] for user in users]
+
+    assert said == ["1\n"] * 4
+    assert not (directory / "data" / "postmaster.pid").exists()
+
+
+def test_postgres_that_dies_under_its_users_is_started_again(directory: Path) -> None:
+    with EmbeddedPostgres(directory) as postgres:
+        pid = postmaster(directory)
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: not is_running(pid))
+
+        def answers() -> bool:
+            postgres.restart_if_dead()
+            try:
+                return ask(postgres, "SELECT 1") == 1
+            except psycopg.OperationalError:
+                return False
+
+        eventually(answers)
+
+        assert postmaster(directory) != pid
+
+
+def test_a_start_that_was_cut_short_is_made_anew(directory: Path) -> None:
+    (directory / "unfinished" / "base").mkdir(parents=True)
+    (directory / "unfinished" / "base" / "half").write_text("written")
+
+    with EmbeddedPostgres(directory) as postgres:
+        assert ask(postgres, "SELECT 1") == 1
+
+    assert not (directory / "unfinished").exists()
+
+
+def test_a_stale_pid_file_of_another_program_is_no_obstacle(directory: Path) -> None:
+    """After a restart of the machine the number belongs to whatever program came next."""
+    with EmbeddedPostgres(directory):
+        pass
+    with subprocess.Popen(["sleep", "60"]) as another:
+        stale = f"{another.pid}\n{directory}/data\n1700000000\n5432\n/nowhere\n\n  1 1\n"
+        (directory / "data" / "postmaster.pid").write_text(stale)
+
+        with EmbeddedPostgres(directory) as postgres:
+            answer = ask(postgres, "SELECT 1")
+        another.kill()
+
+    assert answer == 1
+
+
+def test_a_start_that_fails_shows_the_end_of_the_log(directory: Path) -> None:
+    with EmbeddedPostgres(directory):
+        pass
+    (directory / "data" / "global" / "pg_control").write_bytes(b"")
+
+    with pytest.raises(EmbeddedPostgresError, match="pg_control"), EmbeddedPostgres(directory):
+        pass
+
+    # Nothing is left to clean up, and nothing to start.
+    (directory / "data" / "PG_VERSION").write_text("18\n")
+    (directory / "data").rename(directory / "broken")
+
+
+def test_data_of_another_postgresql_are_refused(directory: Path) -> None:
+    (directory / "data").mkdir(parents=True)
+    (directory / "data" / "PG_VERSION").write_text("17\n")
+
+    with (
+        pytest.raises(EmbeddedPostgresError, match="is of PostgreSQL 17"),
+        EmbeddedPostgres(directory),
+    ):
+        pass
+
+    (directory / "data").rename(directory / "other")
+
+
+def test_a_path_too_long_for_a_socket_is_no_obstacle(tmp_path: Path) -> None:
+    directory = tmp_path / ("long " * 20) / "po'st,gres"
+    directory.parent.mkdir()
+
+    with EmbeddedPostgres(directory) as postgres:
+        first = postgres.url
+        assert ask(postgres, "SELECT 1") == 1
+    with EmbeddedPostgres(directory) as postgres:
+        assert postgres.url == first
+
+
+def test_a_user_that_needs_more_connections_gets_them(directory: Path) -> None:
+    with another_user(directory) as user:
+        user.kill()
+        user.wait()
+
+    with EmbeddedPostgres(directory, max_connections=234) as postgres:
+        assert ask(postgres, "SHOW max_connections") == "234"
+
+
+def test_settings_of_the_operator_win(directory: Path) -> None:
+    directory.mkdir()
+    (directory / "local.conf").write_text("work_mem = '7MB'\n")
+    (directory / "local.conf").chmod(0o644)
+
+    with EmbeddedPostgres(directory) as postgres:
+        assert ask(postgres, "SHOW work_mem") == "7MB"
+
+
+def test_a_program_of_postgres_sees_no_secret_of_ours(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("S3D_ROOT_SECRET_KEY", "very-secret-indeed")
+
+    with EmbeddedPostgres(directory):
+        process = Path(f"/proc/{postmaster(directory)}")
+        seen = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
+
+    assert b"very-secret-indeed" not in seen
+    assert b"S3D_" not in seen
+
+
+@needs_root
+def test_no_other_user_can_connect(directory: Path) -> None:
+    with EmbeddedPostgres(directory) as postgres:
+        refused = _connect_as("nobody", postgres.url)
+
+    assert "Permission denied" in refused
+
+
+@needs_root
+def test_no_other_user_can_connect_even_where_it_reaches_the_socket(directory: Path) -> None:
+    with EmbeddedPostgres(directory) as postgres, ExitStack() as stack:
+        for path in (directory, *directory.parents):
+            mode = path.stat().st_mode
+            stack.callback(path.chmod, mode & 0o7777)
+            path.chmod(0o755)
+        socket_directory = directory / "socket"
+        if socket_directory.exists():
+            socket_directory.chmod(0o755)
+            (socket_directory / ".s.PGSQL.5432").chmod(0o777)
+
+        refused = _connect_as("nobody", postgres.url)
+
+    assert "authentication failed" in refused or "Permission denied" in refused
+
+
+@needs_root
+def test_a_directory_below_one_that_is_closed_is_no_obstacle(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+
+    with EmbeddedPostgres(closed / "postgres") as postgres:
+        assert ask(postgres, "SELECT 1") == 1
+
+    assert closed.stat().st_mode & 0o777 == 0o700
+
+
+@needs_root
+def test_postgres_does_not_run_as_root(directory: Path) -> None:
+    with EmbeddedPostgres(directory):
+        owner = Path(f"/proc/{postmaster(directory)}").stat().st_uid
+
+    assert owner != 0
+
+
+@needs_root
+def test_root_of_a_container_without_the_right_to_read_everything_can_start_it(
+    tmp_path: Path,
+) -> None:
+    """Docker's default set of rights has dac_override and lacks dac_read_search."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    fewer = ["setpriv", "--bounding-set=-dac_read_search,-sys_ptrace"]
+    command = [*fewer, sys.executable, "-m", "tests.metadata.comes_and_goes", str(closed / "pg")]
+
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+
+    assert (done.stdout, done.stderr) == ("1\n", "")
+
+
+def test_the_superuser_is_there_for_repairs(directory: Path) -> None:
+    with EmbeddedPostgres(directory) as postgres:
+        url = postgres.url.replace("//s3d@", f"//{SUPERUSER}@")
+        with psycopg.connect(url) as conn:
+            assert conn.execute("SHOW is_superuser").fetchone() == ("on",)
+
+
+def _connect_as(user: str, url: str) -> str:
+    """Return what libpq says to another user of the machine."""
+    about = pwd.getpwnam(user)
+    program = """
+        import os, sys
+        import psycopg  # while root: other users may not be able to read this interpreter's files
+        os.setgroups([]), os.setgid(int(sys.argv[3])), os.setuid(int(sys.argv[2]))
+        try:
+            psycopg.connect(sys.argv[1])
+        except psycopg.OperationalError as error:
+            print(error)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program), url, str(about.pw_uid), str(about.pw_gid)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
