@@ -53,6 +53,7 @@ class OpenSlice:
             del piece
             (read,) = await ended(self._ahead)
             piece = read.result()
+            del read
         yield piece
 
     async def close(self) -> None:

@@ -20,8 +20,6 @@ import structlog
 _STEP_BACK_SECONDS: Final = 0.001
 # Stepping back for a difference of one would delay every second connection for nothing.
 _SLACK: Final = 1
-# After stepping back in vain (the other is busy), accept this many before stepping back again.
-_BATCH: Final = 8
 _REFRESH_SECONDS: Final = 0.1
 _NO_WORKER: Final = -1
 _OUT_OF_RESOURCES: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
@@ -63,7 +61,7 @@ class Listener:
         self._place = place
         self._opening: set[asyncio.Task[object]] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._credit = 0
+        self._stepped_back = False
 
     def start(
         self,
@@ -121,14 +119,13 @@ class Listener:
             self._pause(_REFRESH_SECONDS)
             return
         fewest = self._counts.fewest_elsewhere(self._place)
-        if fewest is None or mine <= fewest + _SLACK:
-            self._credit = 0
-        elif self._credit:
-            self._credit -= 1
-        else:
-            self._credit = _BATCH
+        has_more = fewest is not None and mine > fewest + _SLACK
+        # Once a connection: a worker that is stuck does not hold up the others for longer.
+        if has_more and not self._stepped_back:
+            self._stepped_back = True
             self._pause(_STEP_BACK_SECONDS)
             return
+        self._stepped_back = False
         self._accept()
 
     def _accept(self) -> None:

@@ -36,7 +36,9 @@ RunWorker = Callable[
 _HEARTBEAT_SECONDS: Final = 1.0
 # A worker that cannot start is not replaced in a loop.
 _PAUSE_SECONDS: Final = 1.0
-# A worker ends by itself when the time for its requests is over; the manager helps only later.
+# The application ends requests when their time is over; after that it has so long to close up.
+_CLOSING_SECONDS: Final = 1
+# A worker ends by itself; the manager helps only later.
 _LATER_SECONDS: Final = 3
 _PR_SET_PDEATHSIG: Final = 1
 # Held back from a worker until it can act on them.
@@ -218,7 +220,8 @@ class _Worker(Worker):
         told_to_stop = loop.create_task(stopping.wait())
         await asyncio.wait({work, told_to_stop}, return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
-            await asyncio.wait({work}, timeout=self.app.settings.graceful_timeout_seconds)
+            limit = self.app.settings.graceful_timeout_seconds + _CLOSING_SECONDS
+            await asyncio.wait({work}, timeout=limit)
         if not work.done():
             _log.warning("stopping with requests in flight: their time is over")
             os._exit(0)

@@ -17,7 +17,6 @@ import fcntl
 import os
 import re
 import shutil
-import stat
 import subprocess
 import tempfile
 import time
@@ -295,21 +294,25 @@ class EmbeddedPostgres:
         A path in a deep data directory is too long for a socket; a directory with a random name
         below /tmp takes its place, and a file remembers it.
         """
-        found = self._socket_directory()
-        with contextlib.suppress(FileNotFoundError):
-            about = found.lstat()
-            mode = stat.S_IMODE(about.st_mode)
-            if stat.S_ISDIR(about.st_mode) and (about.st_uid, mode) == (programs.uid, 0o700):
-                return found
         here = self._directory / "socket"
         if _is_short(here):
+            # What a crash left in it may name a process that now is another.
+            if here.exists():
+                shutil.rmtree(here)
             self._make_for_postgres(here, programs)
             return here
+        self._remove_old_socket_directory(programs)
         elsewhere = Path(tempfile.mkdtemp(prefix="s3d-", dir="/tmp"))
         if os.geteuid() == 0:
             os.chown(elsewhere, programs.uid, programs.gid)
         self._write("socket.path", str(elsewhere), programs.gid)
         return elsewhere
+
+    def _remove_old_socket_directory(self, programs: Programs) -> None:
+        old = self._read("socket.path")
+        with contextlib.suppress(FileNotFoundError):
+            if old and Path(old).lstat().st_uid == programs.uid:
+                shutil.rmtree(old)
 
     def _socket_directory(self) -> Path:
         here = self._directory / "socket"

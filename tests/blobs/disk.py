@@ -20,12 +20,14 @@ class SimulatedCrash(BaseException):
 class Disk:
     """Stands for the module os in server.blobs.
 
-    steps: every call that touches the disk, in order, e.g. "write" or "fsync directory".
-    fail:  called before each step; may raise.
+    steps:   every call that touches the disk, in order, e.g. "write" or "fsync directory".
+    fsynced: the path of every file and directory that was fsynced, in order.
+    fail:    called before each step; may raise.
     """
 
     def __init__(self) -> None:
         self.steps: list[str] = []
+        self.fsynced: list[Path] = []
         self.fail: Callable[[str], None] = lambda step: None
 
     def __getattr__(self, name: str) -> Any:
@@ -37,6 +39,10 @@ class Disk:
             kind = f"{name} {_kind(args[0])}" if name == "fsync" else name
             self.fail(kind)
             self.steps.append(kind)
+            if name == "fsync":
+                # Recorded and not done: no power is cut here, and disks are slow.
+                self.fsynced.append(Path(os.readlink(f"/proc/self/fd/{args[0]}")))
+                return None
             return call(*args, **kwargs)
 
         return step

@@ -150,6 +150,29 @@ def test_open_layout_is_durable_before_its_version_is_written(
     ]
 
 
+def test_open_layout_fsyncs_every_directory_and_what_it_is_an_entry_of(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = install(monkeypatch)
+
+    layout = open_layout(root / "deeper", ReadOnlyFlag())
+
+    assert {layout.root, *layout.directories, root, root.parent} <= set(disk.fsynced)
+
+
+def test_open_layout_fsyncs_again_what_a_crash_may_have_left_unsynced(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scenario: every directory is there, made by a start that died before its first fsync."""
+    for path in Layout(root).directories:
+        path.mkdir(parents=True)
+    disk = install(monkeypatch)
+
+    layout = open_layout(root, ReadOnlyFlag())
+
+    assert {layout.root, *layout.directories, root.parent} <= set(disk.fsynced)
+
+
 def test_layout_names_a_blob_by_the_hex_of_its_digest() -> None:
     digest = digest_of(b"")
 

@@ -261,7 +261,7 @@ async def test_a_piece_stays_what_it_was_while_the_next_ones_are_read(store: Blo
     assert b"".join(pieces) == BODY
 
 
-async def test_a_reader_holds_two_blocks_of_a_large_blob(store: BlobStore) -> None:
+async def test_a_reader_holds_few_blocks_of_a_large_blob(store: BlobStore) -> None:
     blob = await put(store, bytes(32 * MIB))
 
     tracemalloc.start()
@@ -272,4 +272,5 @@ async def test_a_reader_holds_two_blocks_of_a_large_blob(store: BlobStore) -> No
         peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
 
-    assert peak < 3 * MIB
+    # Two, and one that a thread may be about to let go of.
+    assert peak < 4 * MIB

@@ -52,6 +52,19 @@ async def test_restore_brings_a_blob_back(store: BlobStore, root: Path) -> None:
     assert store.layout.blob(blob.digest).read_bytes() == BODY
 
 
+async def test_restore_makes_the_name_in_the_shard_durable_before_it_unlinks_a_second_copy(
+    store: BlobStore, disk: Disk
+) -> None:
+    blob = await put(store, BODY)
+    await store.trash([blob.digest])
+    await put(store, BODY)
+    disk.steps.clear()
+
+    await store.restore([blob.digest])
+
+    assert disk.steps == ["open", "fsync directory", "unlink"]
+
+
 async def test_restore_keeps_the_copy_that_was_published_meanwhile(
     store: BlobStore, root: Path
 ) -> None:

@@ -72,7 +72,6 @@ BUCKETS = st.builds(
     region=KEYS,
     created=MOMENTS,
 )
-ENCODING_TYPES = st.sampled_from(["url", None])
 DELETED = st.builds(
     deletes.Deleted,
     key=KEYS,
@@ -82,20 +81,18 @@ DELETED = st.builds(
 NOT_DELETED = st.builds(
     deletes.NotDeleted, key=KEYS, version_id=st.none() | KEYS, code=KEYS, message=TEXT
 )
+PAGES = st.builds(
+    object_attributes.PartsPage,
+    part_number_marker=NUMBERS,
+    next_part_number_marker=st.none() | NUMBERS,
+    max_parts=NUMBERS,
+    is_truncated=st.booleans(),
+    parts=st.lists(PARTS, max_size=3),
+)
 OBJECT_PARTS = st.builds(
     object_attributes.ObjectParts,
     total=NUMBERS,
-    page=st.none()
-    | (
-        st.builds(
-            object_attributes.PartsPage,
-            part_number_marker=NUMBERS,
-            next_part_number_marker=st.none() | NUMBERS,
-            max_parts=NUMBERS,
-            is_truncated=st.booleans(),
-            parts=st.lists(PARTS, max_size=3),
-        )
-    ),
+    page=st.none() | PAGES,
 )
 TAGS = st.builds(tagging.Tag, key=KEYS, value=TEXT)
 
@@ -133,7 +130,7 @@ DOCUMENTS = [
             "next_marker": st.none() | KEYS,
             "max_keys": NUMBERS,
             "delimiter": st.none() | TEXT,
-            "encoding_type": ENCODING_TYPES,
+            "encoding_type": st.none(),
             "is_truncated": st.booleans(),
             "contents": st.lists(OBJECTS, max_size=3),
             "common_prefixes": st.lists(KEYS, max_size=3),
@@ -152,7 +149,7 @@ DOCUMENTS = [
             "next_continuation_token": st.none() | TEXT,
             "max_keys": NUMBERS,
             "delimiter": st.none() | TEXT,
-            "encoding_type": ENCODING_TYPES,
+            "encoding_type": st.none(),
             "is_truncated": st.booleans(),
             "contents": st.lists(OBJECTS, max_size=3),
             "common_prefixes": st.lists(KEYS, max_size=3),
@@ -232,7 +229,7 @@ DOCUMENTS = [
             "next_upload_id_marker": st.none() | KEYS,
             "delimiter": st.none() | TEXT,
             "prefix": st.none() | TEXT,
-            "encoding_type": ENCODING_TYPES,
+            "encoding_type": st.none(),
             "max_uploads": NUMBERS,
             "is_truncated": st.booleans(),
             "uploads": st.lists(UPLOADS, max_size=3),

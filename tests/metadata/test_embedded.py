@@ -270,10 +270,13 @@ def test_a_path_too_long_for_a_socket_is_no_obstacle(tmp_path: Path) -> None:
     directory.parent.mkdir()
 
     with EmbeddedPostgres(directory) as postgres:
-        first = postgres.url
         assert ask(postgres, "SELECT 1") == 1
+        with another_user(directory):
+            socket_directory = Path((directory / "socket.path").read_text())
+            assert socket_directory.stat().st_mode & 0o777 == 0o700
     with EmbeddedPostgres(directory) as postgres:
-        assert postgres.url == first
+        assert ask(postgres, "SELECT 1") == 1
+        assert not socket_directory.exists()
 
 
 def test_a_user_that_needs_more_connections_gets_them(directory: Path) -> None:

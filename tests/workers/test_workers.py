@@ -96,7 +96,8 @@ def test_workers_share_a_burst_of_connections(tmp_path: Path) -> None:
             connection.sendall(b"pid\n")
         shares = Counter(int(connection.recv(100)) for connection in connections)
 
-    assert min(shares.values()) >= 12
+    # 16 on an idle machine; 0 in every third run without the counts.
+    assert min(shares.values()) >= 8
     assert sum(shares.values()) == 32
 
 
