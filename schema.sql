@@ -118,6 +118,7 @@ CREATE TABLE object_version (
     storage_class      text NOT NULL,
     headers            jsonb NOT NULL,  -- system metadata: {"Content-Type": "text/plain", ...}
     user_metadata      jsonb NOT NULL,  -- names without x-amz-meta-, lower case
+    tags               jsonb,           -- {"key": "value", ...}; NULL: none
     checksum_algorithm text,
     checksum_type      text,
     checksum           text,
@@ -155,6 +156,7 @@ CREATE TABLE multipart_upload (
     storage_class      text NOT NULL,
     headers            jsonb NOT NULL,
     user_metadata      jsonb NOT NULL,
+    tags               jsonb,
     checksum_algorithm text,
     checksum_type      text,
     completed          timestamptz,
@@ -208,6 +210,12 @@ CREATE TRIGGER multipart_upload_deleted AFTER DELETE ON multipart_upload
     FOR EACH ROW WHEN (OLD.manifest_id IS NOT NULL) EXECUTE FUNCTION release_manifest();
 CREATE TRIGGER slice_deleted AFTER DELETE ON slice
     FOR EACH ROW EXECUTE FUNCTION release_digest();
+
+-- When a job that is not for every pass was last done, by any worker of any node.
+CREATE TABLE job_run (
+    job   text COLLATE "C" PRIMARY KEY,
+    ended timestamptz NOT NULL
+);
 
 -- Whether a decision made under a revision still holds, and, if so, that it holds until the
 -- transaction ends for the buckets named: DeleteBucket waits for, and is waited for by, whoever

@@ -27,7 +27,7 @@ def main() -> None:
     """Run a command; what it cannot do for a reason outside of it is one message and status 1."""
     try:
         commands(prog_name="s3d")
-    except (BindError, EmbeddedPostgresError, MetadataError, StorageError) as error:
+    except (BindError, EmbeddedPostgresError, MetadataError, StorageError, OSError) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)
 

@@ -76,6 +76,7 @@ class ErrorCode(Enum):
     )
     InvalidRequest = 400, "Invalid Request"
     InvalidStorageClass = 400, "The storage class you specified is not valid"
+    InvalidTag = 400, "The tag you have provided is not valid."
     InvalidToken = 400, "The provided token is malformed or otherwise invalid."
     InvalidURI = 400, "Couldn't parse the specified URI."
     KeyTooLongError = 400, "Your key is too long"

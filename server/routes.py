@@ -22,10 +22,12 @@ from server.operations.create_bucket import create_bucket
 from server.operations.create_multipart_upload import create_multipart_upload
 from server.operations.delete_bucket import delete_bucket
 from server.operations.delete_object import delete_object
+from server.operations.delete_object_tagging import delete_object_tagging
 from server.operations.delete_objects import delete_objects
 from server.operations.get_bucket_location import get_bucket_location
 from server.operations.get_object import get_object
 from server.operations.get_object_attributes import get_object_attributes
+from server.operations.get_object_tagging import get_object_tagging
 from server.operations.head_bucket import head_bucket
 from server.operations.head_object import head_object
 from server.operations.list_buckets import list_buckets
@@ -34,6 +36,7 @@ from server.operations.list_objects import list_objects
 from server.operations.list_objects_v2 import list_objects_v2
 from server.operations.list_parts import list_parts
 from server.operations.put_object import put_object
+from server.operations.put_object_tagging import put_object_tagging
 from server.operations.upload_part import upload_part
 from server.operations.upload_part_copy import upload_part_copy
 from server.rules.routing import Route, Table, sub_resources
@@ -243,9 +246,24 @@ _OBJECT: Final[Sequence[Route[ObjectOperation]]] = [
     ("GET", "retention&[versionId]", "", ObjectOperation("GetObjectRetention")),
     ("PUT", "retention&[versionId]", "", ObjectOperation("PutObjectRetention")),
     ("POST", "select", "", ObjectOperation("SelectObjectContent")),
-    ("GET", "tagging&[versionId]", "", ObjectOperation("GetObjectTagging")),
-    ("PUT", "tagging&[versionId]", "", ObjectOperation("PutObjectTagging")),
-    ("DELETE", "tagging&[versionId]", "", ObjectOperation("DeleteObjectTagging")),
+    (
+        "GET",
+        "tagging&[versionId]",
+        "",
+        ObjectOperation("GetObjectTagging", get_object_tagging, checks_revision=True),
+    ),
+    (
+        "PUT",
+        "tagging&[versionId]",
+        "",
+        ObjectOperation("PutObjectTagging", put_object_tagging, checks_revision=True),
+    ),
+    (
+        "DELETE",
+        "tagging&[versionId]",
+        "",
+        ObjectOperation("DeleteObjectTagging", delete_object_tagging, checks_revision=True),
+    ),
     ("GET", "torrent", "", ObjectOperation("GetObjectTorrent")),
 ]
 

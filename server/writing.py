@@ -8,7 +8,7 @@ from datetime import datetime
 
 from server.blobs.receiving import Received, ReceivedBlob, ReceivedInline
 from server.errors import ErrorCode, S3Error
-from server.metadata import blobs, object_versions
+from server.metadata import blobs, object_versions, released
 from server.metadata.connection import Connection
 from server.model.blob import BlobBody, InlineBody, StoredBody
 from server.model.checksum import Checksum, ChecksumAlgorithm, ChecksumType
@@ -73,13 +73,22 @@ async def store_received(
         )
         return
 
-    async def prepare(conn: Connection) -> None:
-        if publish is not None:
-            assert isinstance(content.body, BlobBody)
+    async def change(conn: Connection) -> S3Error | None:
+        if publish is not None and isinstance(content.body, BlobBody):
             await blobs.lock_for_writing(conn, [content.body.blob])
             await publish()
+        try:
+            await put_if(conn, request, content, condition)
+        except S3Error as refusal:
+            # Committed nevertheless: the file has its name by now, and needs a row to be swept.
+            if isinstance(content.body, BlobBody):
+                await released.release(conn, content.body.blob.digest)
+            return refusal
+        return None
 
-    await store_prepared(request, stores, content, prepare, condition)
+    refusal = await stores.metadata.write(request.grant, request.bucket.id, change)
+    if refusal is not None:
+        raise refusal
 
 
 async def store_prepared(

@@ -166,7 +166,7 @@ class ChunkDecoder:
             self._trailer_bytes += len(line)
             if self._trailer_bytes > _MAX_TRAILER_BYTES:
                 raise SignatureError(SignatureErrorCode.MalformedTrailerError)
-            if line in (b"\r\n", b"\n"):
+            if line == b"\r\n":
                 self._read_empty_trailer_line()
             else:
                 self._read_trailer_line(line)

@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from tests.fix_server import PROJECT, RunningServer
+from tests.fix_server import PROJECT, RunningServer, debian_program
 
 INSTALLED = PROJECT / ".venv-clients"
 REQUIREMENTS = {
@@ -39,22 +39,17 @@ def from_pypi(name: str) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two test workers may want it at once
         if not stamp.exists() or stamp.read_text() != wanted:
             shutil.rmtree(home, ignore_errors=True)
-            subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
-            pip = [str(home / "bin/pip"), "install", "--quiet", "--disable-pip-version-check"]
-            subprocess.run([*pip, wanted], check=True)
+            # Debian's python3 without python3-venv makes no pip, so the one of the tests installs.
+            subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True)
+            pip = [sys.executable, "-m", "pip", "--python", home / "bin/python", "install"]
+            subprocess.run([*pip, "--quiet", "--disable-pip-version-check", wanted], check=True)
             stamp.write_text(wanted)
     return home / "bin" / name
 
 
 def from_debian(name: str) -> Path:
     """Return the path of Debian's program; without it the test is skipped, in CI it fails."""
-    path = Path("/usr/bin", name)
-    if not path.exists():
-        reason = f"{path} is not installed: apt-get install {DEBIAN_PACKAGES[name]}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return path
+    return debian_program(f"/usr/bin/{name}", DEBIAN_PACKAGES[name])
 
 
 DEBIAN_PACKAGES = {"aws": "awscli", "rclone": "rclone", "s3cmd": "s3cmd"}
@@ -259,22 +254,3 @@ def boto_virtual_hosts(server: RunningServer, virtual_hosts: str) -> Boto:
 def boto_tls(tls_server: RunningServer) -> Boto:
     """boto3 over https."""
     return Boto(tls_server, tls_server.endpoint, certificate=tls_server.certificate)
-
-
-@pytest.fixture
-def bucket(boto: Boto) -> Iterator[str]:
-    """The name of a new, empty bucket; it is gone afterwards."""
-    name = f"test-{os.urandom(8).hex()}"
-    boto.client().create_bucket(Bucket=name)
-    yield name
-    remove_bucket(boto, name)
-
-
-def remove_bucket(boto: Boto, name: str) -> None:
-    """Delete the bucket with all that is in it."""
-    held = boto.resource().Bucket(name)
-    for upload in held.multipart_uploads.all():
-        upload.abort()
-    for version in held.objects.all():
-        version.delete()  # one by one: DeleteObjects cannot name every key
-    held.delete()

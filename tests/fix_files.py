@@ -1,5 +1,6 @@
 """Folders that clients carry to and fro, with names that are awkward and legal."""
 
+import os
 import random
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 MIB = 1 << 20
+LAST_YEAR = 1_763_000_000
 
 TAME_NAMES = [
     "plain.txt",
@@ -79,6 +81,9 @@ def _folder(folder: Path, names: list[str]) -> Path:
     for name in names:
         write(folder / name, b"" if name == "empty" else rng.randbytes(rng.randrange(1, 40_000)))
     write(folder / BIG, rng.randbytes(9 * MIB + 1))
+    for path in folder.rglob("*"):
+        # S3 keeps whole seconds. A file of this second would look newer than its own upload.
+        os.utime(path, (LAST_YEAR, LAST_YEAR))
     return folder
 
 

@@ -117,7 +117,7 @@ class BlobStore:
         FsyncFailed.
         """
         if body.length is not None and body.length > self._inline_limit:
-            self._refuse_when_read_only()
+            await self._refuse_what_has_no_place(body.length)
         staged = StagedFile(self.layout.staging, self._read_only, length=body.length)
         receiver = BodyReceiver(staged, self._writers, inline_limit=self._inline_limit)
         try:
@@ -128,7 +128,7 @@ class BlobStore:
     @asynccontextmanager
     async def receive_blob(self, body: IncomingBody) -> AsyncIterator[ReceivedBlob]:
         """Do as receive(), but keep even the smallest body in a file: for parts of uploads."""
-        self._refuse_when_read_only()
+        await self._refuse_what_has_no_place(body.length or 0)
         staged = StagedFile(self.layout.staging, self._read_only, length=body.length)
         receiver = BodyReceiver(staged, self._writers, inline_limit=-1)
         try:
@@ -232,6 +232,11 @@ class BlobStore:
         with disk_errors("look at the free space"):
             status = os.statvfs(self.layout.root)
         return status.f_bavail * status.f_frsize
+
+    async def _refuse_what_has_no_place(self, length: int) -> None:
+        # Before the body is asked for: a client that waits for "100 Continue" keeps its bytes.
+        self._refuse_when_read_only()
+        await self.reject_when_low(length)
 
     def _refuse_when_read_only(self) -> None:
         if self._read_only.is_set:

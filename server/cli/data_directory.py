@@ -14,7 +14,7 @@ from server.config import Settings
 from server.metadata.embedded import EmbeddedPostgres
 
 # The workers of a server that was killed hold its lock until the kernel has ended them.
-_WAIT_SECONDS: Final = 5.0
+_WAIT_SECONDS: Final = 2.0
 _POLL_SECONDS: Final = 0.05
 # Of one worker, beside its pool: the connections of its batches, and of background work.
 _CONNECTIONS_BESIDE_THE_POOL: Final = 8

@@ -1,10 +1,11 @@
 """The body of a request: taken off the wire, out of its framing, and held to what was promised."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.client_exceptions import ClientError
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestPayloadError
@@ -12,7 +13,7 @@ from aiohttp.web_protocol import RequestPayloadError
 from server.access.authenticate import s3_error
 from server.errors import ErrorCode, S3Error
 from server.model.checksum import ChecksumAlgorithm
-from server.rules.arguments import invalid_argument
+from server.rules.arguments import header_not_implemented, invalid_argument
 from server.rules.checksum_headers import (
     BodyChecksum,
     HeaderChecksum,
@@ -28,12 +29,13 @@ from server.rules.checksums import BodyDigests
 from server.rules.numbers import parse_digits
 from sigv4.chunks import ChunkDecoder
 from sigv4.errors import SignatureError
-from sigv4.payloads import Payload, SignedPayload, UnsignedPayload
+from sigv4.payloads import ChunkedPayload, Payload, SignedPayload, UnsignedPayload
 
 # aws cli 2.9 drops the upload where the phrase is missing.
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _MAX_LENGTH: Final = 2**63 - 1
 _WITH_BODY: Final = frozenset({"PUT", "POST"})
+_EMPTY_SHA256: Final = hashlib.sha256().digest()
 
 
 class HttpBody:
@@ -65,14 +67,24 @@ class HttpBody:
         self._content_md5: str | None = None
         self.length: int | None = None
         self.checksum_algorithm: ChecksumAlgorithm | None = None
+        if isinstance(payload, ChunkedPayload) and not may_stream:
+            raise S3Error(
+                ErrorCode.InvalidRequest,
+                "This operation does not take a body in aws-chunked encoding.",
+            )
         if http.method in _WITH_BODY:
-            self._read_claims(may_stream)
+            self._read_claims()
+        if isinstance(payload, SignedPayload) and not http.body_exists:
+            # An operation that reads no body would not look at what was signed.
+            check_content_sha256(payload.sha256, _EMPTY_SHA256)
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Yield the decoded bytes. Raises S3Error where the client breaks off or breaks a rule."""
         if self.length is None:
             raise S3Error(ErrorCode.MissingContentLength)
-        if self._headers.get("expect", "").lower() == "100-continue":
+        # Nobody said what a client of HTTP/1.0 makes of an interim answer.
+        expects = self._headers.get("expect", "").lower() == "100-continue"
+        if expects and self._http.version >= HttpVersion11:
             self._say_continue()
         if self._decoder is None:
             async for raw in self._from_wire():
@@ -118,7 +130,12 @@ class HttpBody:
         self.verify(digests)
         return document
 
-    def _read_claims(self, may_stream: bool) -> None:
+    def _read_claims(self) -> None:
+        coding = self._headers.get("transfer-encoding", "chunked")
+        if coding.lower() != "chunked":
+            raise header_not_implemented(
+                "Transfer-Encoding", "This server takes no transfer coding but chunked."
+            )
         self._checksum = parse_body_checksum(self._headers)
         if self._checksum is not None:
             self.checksum_algorithm = self._checksum.algorithm
@@ -131,11 +148,6 @@ class HttpBody:
                 )
             self.length = self._length("content-length")
             return
-        if not may_stream:
-            raise S3Error(
-                ErrorCode.InvalidRequest,
-                "This operation does not take a body in aws-chunked encoding.",
-            )
         self.length = self._length("x-amz-decoded-content-length")
         if self.length is None:
             raise S3Error(ErrorCode.MissingContentLength)

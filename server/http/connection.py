@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 
 from server.errors import ErrorCode
 from xml_responses.error_document import error_document
@@ -22,6 +22,7 @@ _LINGER_SECONDS: Final = 5.0
 # Bytes of a body that wait to be read; beyond that the client is made to wait.
 _READ_BUFFER: Final = 256 * 1024
 
+SERVER: Final = "s3d"
 HOST_ID: Final = secrets.token_urlsafe(42)
 _prefix: Final = secrets.token_hex(4).upper()
 _numbers: Final = itertools.count(secrets.randbits(31))
@@ -44,6 +45,8 @@ class Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        if self._messages:
+            self._break_off_bodies()
         if self._current_request is not None:
             return
         if self._messages:
@@ -52,6 +55,20 @@ class Connection(RequestHandler):
             # The first bytes of a head that is not complete yet. Bytes that trickle in do not
             # start the time anew.
             self._head_timer = self._loop.call_later(self._head_seconds, self.force_close)
+
+    def _break_off_bodies(self) -> None:
+        """Tell who waits for the rest of a body that it will not come.
+
+        Something follows it and it has not ended: the parser gave up in the middle of it, and would
+        let its reader wait.
+        """
+        bodies = [body for _, body in self._messages]
+        if self._current_request is not None:
+            bodies.insert(0, self._current_request.content)
+        for body in bodies[:-1]:
+            if not body.is_eof():
+                body.set_exception(RequestPayloadError("the body is malformed"))
+                body.feed_eof()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._stop_head_timer()
@@ -70,6 +87,8 @@ class Connection(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer what is not HTTP, in S3's form; the connection closes."""
+        if isinstance(exc, ConnectionError):
+            raise exc  # the client is gone, or was cut off: there is nobody to answer
         code = ErrorCode.BadRequest
         if isinstance(exc, LineTooLong):
             code = ErrorCode.RequestHeaderSectionTooLarge
@@ -91,6 +110,7 @@ class Connection(RequestHandler):
                 "Content-Type": "application/xml",
                 "x-amz-request-id": request_id,
                 "x-amz-id-2": HOST_ID,
+                "Server": SERVER,
             },
         )
         response.force_close()

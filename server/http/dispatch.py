@@ -25,7 +25,7 @@ from server.http.addressing import Address, parse_address
 from server.http.body import HttpBody
 from server.http.connection import new_request_id
 from server.http.headers import joined_headers
-from server.http.reply import error_reply, send
+from server.http.reply import break_off, error_reply, send
 from server.logs import RequestLog
 from server.metadata.errors import MetadataError, MetadataOverloaded, MetadataUnavailable
 from server.model.bucket import Bucket
@@ -138,14 +138,14 @@ class Dispatcher:
             response, sent = await send(
                 http, reply, exchange.id, idle_seconds=self._settings.body_idle_timeout_seconds
             )
-        except (ConnectionError, TimeoutError) as error:
+        except (ConnectionError, TimeoutError):
             error_code = error_code or _CLIENT_GONE
-            raise ConnectionError from error
+            response = break_off(http)
         except (StorageError, MetadataError) as error:
             # The client sees a body that breaks off; who runs the server must see more than that.
             error_code = ErrorCode.InternalError.name
             self._log.trouble("body broke off", exchange.id, error)
-            raise ConnectionError from error
+            response = break_off(http)
         finally:
             self._log.request(
                 request_id=exchange.id,

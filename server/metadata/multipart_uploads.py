@@ -32,16 +32,17 @@ class CompletedUpload:
 
 _COLUMNS: Final[LiteralString] = """
     id, upload_id, key, manifest_id, initiated, storage_class, headers, user_metadata,
-    checksum_algorithm, checksum_type
+    checksum_algorithm, checksum_type, tags
 """
 
 _CREATE: Final[LiteralString] = """
     WITH made AS (INSERT INTO manifest DEFAULT VALUES RETURNING id)
     INSERT INTO multipart_upload
            (upload_id, bucket_id, key, manifest_id, storage_class, headers, user_metadata,
-            checksum_algorithm, checksum_type)
+            checksum_algorithm, checksum_type, tags)
     SELECT %(upload_id)s, %(bucket_id)s, %(key)s, made.id, %(storage_class)s,
-           %(headers)s::jsonb, %(user_metadata)s::jsonb, %(checksum_algorithm)s, %(checksum_type)s
+           %(headers)s::jsonb, %(user_metadata)s::jsonb, %(checksum_algorithm)s, %(checksum_type)s,
+           %(tags)s::jsonb
       FROM made
 """
 
@@ -111,6 +112,9 @@ _PAGE: Final[LiteralString] = """
      LIMIT %(limit)s
 """
 
+# Uploads that are read at once where the next one may be the first of a prefix to leap over.
+_BEFORE_A_LEAP: Final = 16
+
 _ID_OF: Final[LiteralString] = """
     SELECT id FROM multipart_upload WHERE bucket_id = %(bucket_id)s AND upload_id = %(upload_id)s
 """
@@ -125,6 +129,7 @@ async def create(
     storage_class: str,
     headers: dict[str, str],
     user_metadata: dict[str, str],
+    tags: dict[str, str],
     checksum_algorithm: ChecksumAlgorithm | None,
     checksum_type: ChecksumType | None,
 ) -> None:
@@ -140,6 +145,7 @@ async def create(
             "user_metadata": orjson.dumps(user_metadata).decode(),
             "checksum_algorithm": checksum_algorithm and str(checksum_algorithm),
             "checksum_type": checksum_type and str(checksum_type),
+            "tags": orjson.dumps(tags).decode() if tags else None,
         },
     )
 
@@ -174,13 +180,13 @@ async def lock(
     row = await (await conn.execute(_LOCK, values)).fetchone()
     if row is None:
         return None
-    if row[10] is None:
-        return _upload(row[:10])
-    algorithm, kind, value = row[8], row[9], row[12]
+    if row[11] is None:
+        return _upload(row[:11])
+    algorithm, kind, value = row[8], row[9], row[13]
     checksum = None
     if value is not None:
         checksum = Checksum(ChecksumAlgorithm(algorithm), ChecksumType(kind), value)
-    return CompletedUpload(bytes(row[10]), ETag(row[11]), checksum)
+    return CompletedUpload(bytes(row[11]), ETag(row[12]), checksum)
 
 
 async def put_part(
@@ -271,9 +277,11 @@ async def page(
     uploads: list[ListedUpload] = []
     prefixes: list[str] = []
     position = {"start": start, "key": after[0], "id": after[1]}
-    values = {"bucket_id": bucket_id, "end": end or AFTER_EVERY_KEY, "limit": limit + 1}
+    values = {"bucket_id": bucket_id, "end": end or AFTER_EVERY_KEY}
+    fetched = _BEFORE_A_LEAP if delimiter else limit + 1
     while True:
-        rows = await (await conn.execute(_PAGE, values | position)).fetchall()
+        values |= position | {"limit": fetched}
+        rows = await (await conn.execute(_PAGE, values)).fetchall()
         skip_to = ""
         for row in rows:
             if row[1] < skip_to:
@@ -289,8 +297,9 @@ async def page(
             prefixes.append(row[1][: at + len(delimiter)])
             skip_to = prefix_end(prefixes[-1]) or AFTER_EVERY_KEY
             position = {"start": skip_to, "key": "", "id": 0}
-        if len(rows) <= limit:
+        if len(rows) < fetched:
             return Page(tuple(uploads), tuple(prefixes), is_truncated=False)
+        fetched = _BEFORE_A_LEAP if skip_to else min(fetched * 2, limit + 1)
 
 
 async def place_of(conn: Connection, bucket_id: int, upload_id: UploadId) -> int | None:
@@ -302,7 +311,7 @@ async def place_of(conn: Connection, bucket_id: int, upload_id: UploadId) -> int
 
 def _upload(row: Sequence[Any]) -> MultipartUpload:
     (upload_number, upload_id, key, manifest_id, initiated, storage_class) = row[:6]
-    headers, user_metadata, algorithm, kind = row[6:10]
+    headers, user_metadata, algorithm, kind, tags = row[6:11]
     return MultipartUpload(
         id=upload_number,
         upload_id=UploadId(upload_id),
@@ -312,6 +321,7 @@ def _upload(row: Sequence[Any]) -> MultipartUpload:
         storage_class=storage_class,
         headers=headers,
         user_metadata=user_metadata,
+        tags=tags or {},
         checksum_algorithm=None if algorithm is None else ChecksumAlgorithm(algorithm),
         checksum_type=None if kind is None else ChecksumType(kind),
     )

@@ -5,7 +5,7 @@ several questions answer them in one statement, and commit it where they say so.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, LiteralString
@@ -66,8 +66,8 @@ class Delete:
 
 _COLUMNS: Final[LiteralString] = """
            v.key, v.version_id, v.last_modified, v.size, v.etag, v.storage_class, v.headers,
-           v.user_metadata, v.checksum_algorithm, v.checksum_type, v.checksum, v.digest,
-           b.size, b.block_crcs, v.manifest_id, v.parts
+           v.user_metadata, v.tags, v.checksum_algorithm, v.checksum_type, v.checksum,
+           v.digest, b.size, b.block_crcs, v.manifest_id, v.parts
 """
 
 # The LEFT JOINs bring a row, and so the revision, for a key that holds nothing, too.
@@ -104,7 +104,7 @@ async def find(conn: Connection, questions: Sequence[Find]) -> list[Found]:
 
 def _version(data: bytes | None, is_inline: bool, row: TupleRow) -> ObjectVersion | None:
     (key, version_id, last_modified, size, etag, storage_class, headers) = row[:7]
-    (user_metadata, algorithm, kind, checksum) = row[7:11]
+    (user_metadata, tags, algorithm, kind, checksum) = row[7:12]
     if key is None:
         return None
     return ObjectVersion(
@@ -112,12 +112,13 @@ def _version(data: bytes | None, is_inline: bool, row: TupleRow) -> ObjectVersio
         version_id=VersionId(version_id),
         last_modified=last_modified,
         content=ObjectContent(
-            body=InlineBody(data or b"") if is_inline else _blob_or_manifest(row[11:]),
+            body=InlineBody(data or b"") if is_inline else _blob_or_manifest(row[12:]),
             size=size,
             etag=ETag(etag),
             storage_class=storage_class,
             headers=headers,
             user_metadata=user_metadata,
+            tags=tags or {},
             checksum=Checksum(ChecksumAlgorithm(algorithm), ChecksumType(kind), checksum)
             if algorithm
             else None,
@@ -136,17 +137,17 @@ def _blob_or_manifest(row: TupleRow) -> BlobBody | ManifestBody:
 # keys wait for one another instead of deadlocking. A current row is replaced where it stands.
 _INSERT: Final[LiteralString] = """
     INSERT INTO object_version AS v
-           (bucket_id, key, size, etag, storage_class, headers, user_metadata,
+           (bucket_id, key, size, etag, storage_class, headers, user_metadata, tags,
             checksum_algorithm, checksum_type, checksum, body, digest, manifest_id, parts)
     SELECT q.bucket_id, q.key, q.size, q.etag, q.storage_class, q.headers::jsonb,
-           q.user_metadata::jsonb, q.checksum_algorithm, q.checksum_type, q.checksum,
-           q.body, q.digest, q.manifest_id, q.parts
+           q.user_metadata::jsonb, q.tags::jsonb, q.checksum_algorithm, q.checksum_type,
+           q.checksum, q.body, q.digest, q.manifest_id, q.parts
       FROM unnest(%(bucket_ids)s::bigint[], %(keys)s::text[], %(sizes)s::bigint[],
                   %(etags)s::text[], %(storage_classes)s::text[], %(headers)s::text[],
-                  %(user_metadata)s::text[], %(checksum_algorithms)s::text[],
+                  %(user_metadata)s::text[], %(tags)s::text[], %(checksum_algorithms)s::text[],
                   %(checksum_types)s::text[], %(checksums)s::text[], %(bodies)s::bytea[],
                   %(digests)s::bytea[], %(manifest_ids)s::bigint[], %(parts)s::integer[])
-           AS q (bucket_id, key, size, etag, storage_class, headers, user_metadata,
+           AS q (bucket_id, key, size, etag, storage_class, headers, user_metadata, tags,
                  checksum_algorithm, checksum_type, checksum, body, digest, manifest_id, parts)
 """
 
@@ -157,12 +158,12 @@ _IF_ALLOWED: Final[LiteralString] = """
 # ORDER BY makes every writer take its row locks in the same order, so that two batches which share
 # keys wait for one another instead of deadlocking. A current row is replaced where it stands.
 _OR_REPLACE: Final[LiteralString] = """
-     ORDER BY q.bucket_id, q.key
+     ORDER BY q.bucket_id, q.key COLLATE "C"
         ON CONFLICT (bucket_id, key) WHERE is_current DO UPDATE
        SET version_id = EXCLUDED.version_id, is_delete_marker = false, size = EXCLUDED.size,
            etag = EXCLUDED.etag, last_modified = EXCLUDED.last_modified,
            storage_class = EXCLUDED.storage_class, headers = EXCLUDED.headers,
-           user_metadata = EXCLUDED.user_metadata,
+           user_metadata = EXCLUDED.user_metadata, tags = EXCLUDED.tags,
            checksum_algorithm = EXCLUDED.checksum_algorithm,
            checksum_type = EXCLUDED.checksum_type, checksum = EXCLUDED.checksum,
            body = EXCLUDED.body, digest = EXCLUDED.digest, manifest_id = EXCLUDED.manifest_id,
@@ -214,9 +215,17 @@ async def _put_current(conn: Connection, questions: Sequence[Put], revision: int
         await blobs.lock_for_writing(
             conn, [q.content.body.blob for q in questions if isinstance(q.content.body, BlobBody)]
         )
-        await asyncio.gather(*(publish() for publish in staged))
+        await _publish_all(staged)
         await conn.execute(_PUT, values, prepare=True, binary=True)
     return True
+
+
+async def _publish_all(staged: Sequence[Publish]) -> None:
+    # To the end, also where one fails: none may go on after the digests are unlocked.
+    outcomes = await asyncio.gather(*(publish() for publish in staged), return_exceptions=True)
+    for outcome in outcomes:
+        if outcome is not None:
+            raise outcome
 
 
 async def put(conn: Connection, bucket_id: int, key: ObjectKey, content: ObjectContent) -> datetime:
@@ -253,6 +262,7 @@ def _columns(rows: Sequence[tuple[int, ObjectKey, ObjectContent]]) -> dict[str, 
         "storage_classes": [content.storage_class for content in contents],
         "headers": [orjson.dumps(content.headers).decode() for content in contents],
         "user_metadata": [orjson.dumps(content.user_metadata).decode() for content in contents],
+        "tags": [_tags(content.tags) for content in contents],
         "checksum_algorithms": [checksum and str(checksum.algorithm) for checksum in checksums],
         "checksum_types": [checksum and str(checksum.type) for checksum in checksums],
         "checksums": [checksum and checksum.value for checksum in checksums],
@@ -263,6 +273,32 @@ def _columns(rows: Sequence[tuple[int, ObjectKey, ObjectContent]]) -> dict[str, 
         ],
         "parts": [body.parts if isinstance(body, ManifestBody) else None for body in bodies],
     }
+
+
+def _tags(tags: Mapping[str, str]) -> str | None:
+    # Most objects have none, and their writes and reads pay for none.
+    return orjson.dumps(tags).decode() if tags else None
+
+
+# Last-Modified and ETag stay. The row is locked until the transaction ends.
+_SET_TAGS: Final[LiteralString] = """
+    UPDATE object_version
+       SET tags = %(tags)s::jsonb
+     WHERE bucket_id = %(bucket_id)s AND key = %(key)s AND is_current AND NOT is_delete_marker
+"""
+
+
+async def set_tags(
+    conn: Connection, bucket_id: int, key: ObjectKey, tags: Mapping[str, str]
+) -> bool:
+    """Give the key's current version these tags alone; False where the key holds nothing.
+
+    In the caller's transaction.
+    """
+    cursor = await conn.execute(
+        _SET_TAGS, {"bucket_id": bucket_id, "key": key, "tags": _tags(tags)}, prepare=True
+    )
+    return cursor.rowcount > 0
 
 
 # One probe of object_version_current; locks nothing where the key holds nothing.

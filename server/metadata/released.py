@@ -3,6 +3,9 @@
 Every function works within the caller's transaction and leaves the rows it returns locked FOR
 UPDATE: whoever is about to reference one of them waits, and then sees what the sweep did (D3).
 Rows that somebody else has locked are left for another time.
+
+A release is forgotten before references are searched for, never after: one that is committed in
+between, by a delete that locks no blob, then stays for the next time.
 """
 
 from collections.abc import Collection
@@ -16,17 +19,27 @@ _REFERENCED: Final[LiteralString] = """
      OR EXISTS (SELECT FROM slice s WHERE s.digest = b.digest))
 """
 
-_LOCK_RELEASED_MANIFESTS: Final[LiteralString] = """
-    SELECT m.id
-      FROM manifest m
-     WHERE m.id IN (SELECT manifest_id FROM released_manifest
-                     WHERE released < now() - make_interval(secs => %(grace_seconds)s)
-                     ORDER BY released LIMIT %(limit)s)
-     ORDER BY m.id
+# A row stays where it is as long as it is locked, so its ctid names it.
+_RELEASED_MANIFESTS: Final[LiteralString] = """
+    SELECT ctid::text, manifest_id
+      FROM released_manifest
+     WHERE released < now() - make_interval(secs => %(grace_seconds)s)
+     ORDER BY released
+     LIMIT %(limit)s
        FOR UPDATE SKIP LOCKED
 """
 
-# A second statement, so that its snapshot is younger than the locks of the first.
+_LOCK_MANIFESTS: Final[LiteralString] = """
+    SELECT id FROM manifest WHERE id = ANY(%(ids)s::bigint[]) ORDER BY id FOR UPDATE SKIP LOCKED
+"""
+
+_FORGET_MANIFESTS: Final[LiteralString] = """
+    DELETE FROM released_manifest r
+     WHERE r.ctid = ANY(%(ctids)s::text[]::tid[])
+       AND (r.manifest_id = ANY(%(ids)s::bigint[])
+            OR NOT EXISTS (SELECT FROM manifest m WHERE m.id = r.manifest_id))
+"""
+
 _DELETE_UNREFERENCED_MANIFESTS: Final[LiteralString] = """
     DELETE FROM manifest m
      WHERE m.id = ANY(%(ids)s::bigint[])
@@ -34,18 +47,29 @@ _DELETE_UNREFERENCED_MANIFESTS: Final[LiteralString] = """
        AND NOT EXISTS (SELECT FROM multipart_upload u WHERE u.manifest_id = m.id)
 """
 
-_FORGET_MANIFESTS: Final[LiteralString] = """
-    DELETE FROM released_manifest r
-     WHERE r.manifest_id = ANY(%(ids)s::bigint[])
-        OR NOT EXISTS (SELECT FROM manifest m WHERE m.id = r.manifest_id)
+# The parts and slices of a manifest of 10,000 parts go with it, each with its triggers.
+_NO_TIMEOUT: Final[LiteralString] = "SET LOCAL statement_timeout = 0"
+
+_RELEASED_BLOBS: Final[LiteralString] = """
+    SELECT ctid::text, digest
+      FROM released_blob
+     ORDER BY released
+     LIMIT %(limit)s
+       FOR UPDATE SKIP LOCKED
 """
 
-_LOCK_RELEASED_BLOBS: Final[LiteralString] = """
-    SELECT b.digest
-      FROM blob b
-     WHERE b.digest IN (SELECT digest FROM released_blob ORDER BY released LIMIT %(limit)s)
-     ORDER BY b.digest
+_LOCK_BLOBS: Final[LiteralString] = """
+    SELECT digest FROM blob
+     WHERE digest = ANY(%(digests)s::bytea[])
+     ORDER BY digest
        FOR UPDATE SKIP LOCKED
+"""
+
+_FORGET_BLOBS: Final[LiteralString] = """
+    DELETE FROM released_blob r
+     WHERE r.ctid = ANY(%(ctids)s::text[]::tid[])
+       AND (r.digest = ANY(%(digests)s::bytea[])
+            OR NOT EXISTS (SELECT FROM blob b WHERE b.digest = r.digest))
 """
 
 _UNREFERENCED: Final[LiteralString] = f"""
@@ -55,12 +79,6 @@ _UNREFERENCED: Final[LiteralString] = f"""
 
 _MARK_TRASHED: Final[LiteralString] = """
     UPDATE blob SET trashed = now() WHERE digest = ANY(%(digests)s::bytea[]) AND trashed IS NULL
-"""
-
-_FORGET_BLOBS: Final[LiteralString] = """
-    DELETE FROM released_blob r
-     WHERE r.digest = ANY(%(digests)s::bytea[])
-        OR NOT EXISTS (SELECT FROM blob b WHERE b.digest = r.digest)
 """
 
 _LOCK_TRASHED: Final[LiteralString] = """
@@ -88,6 +106,15 @@ _ADOPT_ORPHANS: Final[LiteralString] = """
     RETURNING digest
 """
 
+_LOCK_IN_PLACE: Final[LiteralString] = """
+    SELECT digest FROM blob
+     WHERE digest = ANY(%(digests)s::bytea[]) AND trashed IS NULL
+     ORDER BY digest
+       FOR UPDATE SKIP LOCKED
+"""
+
+_RELEASE: Final[LiteralString] = "INSERT INTO released_blob (digest) VALUES (%(digest)s)"
+
 _FORGET_UPLOADS: Final[LiteralString] = """
     DELETE FROM multipart_upload
      WHERE id IN (SELECT id FROM multipart_upload
@@ -97,26 +124,33 @@ _FORGET_UPLOADS: Final[LiteralString] = """
 
 
 async def delete_manifests(conn: Connection, *, grace_seconds: float, limit: int) -> int:
-    """Delete released manifests that nothing names; return how many releases were looked at.
+    """Delete released manifests that nothing names; return how many releases are done with.
 
     grace_seconds: how long a reader of a replaced object may still need its manifest.
     """
+    await conn.execute(_NO_TIMEOUT)
     cursor = await conn.execute(
-        _LOCK_RELEASED_MANIFESTS, {"grace_seconds": grace_seconds, "limit": limit}
+        _RELEASED_MANIFESTS, {"grace_seconds": grace_seconds, "limit": limit}
     )
+    released = await cursor.fetchall()
+    cursor = await conn.execute(_LOCK_MANIFESTS, {"ids": [row[1] for row in released]})
     ids = [row[0] for row in await cursor.fetchall()]
+    values = {"ids": ids, "ctids": [row[0] for row in released]}
+    forgotten = (await conn.execute(_FORGET_MANIFESTS, values)).rowcount
     await conn.execute(_DELETE_UNREFERENCED_MANIFESTS, {"ids": ids})
-    await conn.execute(_FORGET_MANIFESTS, {"ids": ids})
-    return len(ids)
+    return forgotten
 
 
 async def lock_released_blobs(
     conn: Connection, *, limit: int
-) -> tuple[Collection[BlobDigest], Collection[BlobDigest]]:
-    """Return the released digests that were locked, and those among them that nothing names."""
-    cursor = await conn.execute(_LOCK_RELEASED_BLOBS, {"limit": limit})
-    locked = [BlobDigest(bytes(row[0])) for row in await cursor.fetchall()]
-    return locked, await _unreferenced(conn, locked)
+) -> tuple[int, Collection[BlobDigest]]:
+    """Return how many releases are done with, and the digests, locked, that nothing names now."""
+    released = await (await conn.execute(_RELEASED_BLOBS, {"limit": limit})).fetchall()
+    cursor = await conn.execute(_LOCK_BLOBS, {"digests": [row[1] for row in released]})
+    locked = [row[0] for row in await cursor.fetchall()]
+    values = {"digests": locked, "ctids": [row[0] for row in released]}
+    forgotten = (await conn.execute(_FORGET_BLOBS, values)).rowcount
+    return forgotten, await _unreferenced(conn, [BlobDigest(digest) for digest in locked])
 
 
 async def lock_trashed_blobs(
@@ -138,11 +172,6 @@ async def mark_trashed(conn: Connection, digests: Collection[BlobDigest]) -> Non
     await conn.execute(_MARK_TRASHED, {"digests": list(digests)})
 
 
-async def forget_released(conn: Connection, digests: Collection[BlobDigest]) -> None:
-    """Forget the releases of these locked blobs, which were looked at, and of blobs long gone."""
-    await conn.execute(_FORGET_BLOBS, {"digests": list(digests)})
-
-
 async def revive(conn: Connection, digests: Collection[BlobDigest]) -> None:
     """Note that these locked blobs are back at their place."""
     await conn.execute(_REVIVE, {"digests": list(digests)})
@@ -159,6 +188,19 @@ async def adopt_orphans(
     """Return those of the digests that had no row; they now have one, locked, in trash/."""
     cursor = await conn.execute(_ADOPT_ORPHANS, {"digests": list(digests)})
     return [BlobDigest(bytes(row[0])) for row in await cursor.fetchall()]
+
+
+async def lock_in_place(
+    conn: Connection, digests: Collection[BlobDigest]
+) -> Collection[BlobDigest]:
+    """Return those of the digests, locked, whose files should be at their place."""
+    cursor = await conn.execute(_LOCK_IN_PLACE, {"digests": list(digests)})
+    return [BlobDigest(bytes(row[0])) for row in await cursor.fetchall()]
+
+
+async def release(conn: Connection, digest: BlobDigest) -> None:
+    """Let the sweep look whether anything names the blob; for what was published in vain."""
+    await conn.execute(_RELEASE, {"digest": digest})
 
 
 async def forget_completed_uploads(conn: Connection, *, age_seconds: float, limit: int) -> int:

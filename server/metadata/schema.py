@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Final, LiteralString
 
+from psycopg import errors as pg
+
 from server.metadata.connection import Connection
 from server.metadata.errors import SchemaMismatch
 
@@ -27,14 +29,17 @@ async def prepare(conn: Connection) -> None:
     """Create the schema where there is none; safe to call from many processes at once.
 
     Raises SchemaMismatch where the server is too old, is not UTF8, has durability turned off, or
-    holds another version of the schema.
+    holds another version of the schema or the tables of another program.
     """
     await _check_server(conn)
-    async with conn.transaction():
-        await conn.execute("SELECT pg_advisory_xact_lock(%s)", [_PREPARE_LOCK])
-        if not await _exists(conn):
-            await conn.execute(schema_sql())
-    row = await (await conn.execute("SELECT version FROM schema_version")).fetchone()
+    try:
+        async with conn.transaction():
+            await conn.execute("SELECT pg_advisory_xact_lock(%s)", [_PREPARE_LOCK])
+            if not await _exists(conn):
+                await conn.execute(schema_sql())
+        row = await (await conn.execute("SELECT version FROM schema_version")).fetchone()
+    except (pg.DuplicateTable, pg.DuplicateFunction, pg.UndefinedColumn) as error:
+        raise SchemaMismatch(f"the database belongs to another program: {error}") from error
     found = row[0] if row else None
     if found != SCHEMA_VERSION:
         raise SchemaMismatch(f"the database has schema {found}; this server needs {SCHEMA_VERSION}")

@@ -88,6 +88,8 @@ class _Remembered(Generic[Name, Row]):
     def _loaded(self, name: Name, loading: asyncio.Task[Row | None]) -> None:
         if self._loading.get(name) is loading:
             del self._loading[name]
+        if not loading.cancelled():
+            loading.exception()  # seen, also where everybody who waited for it was cancelled
 
     async def _read(self, name: Name) -> Row | None:
         revision, row = await self._load(name)

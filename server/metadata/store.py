@@ -17,6 +17,7 @@ from server.metadata.connection import Connection, connect, session
 from server.metadata.errors import MetadataOverloaded, MetadataUnavailable
 from server.metadata.object_versions import Delete, Find, Publish, Put
 from server.metadata.settings_cache import SettingsCache
+from server.metadata.settling import settled
 from server.model.bucket import AccessKey, Bucket
 from server.model.names import AccessKeyId, BucketName, ObjectKey
 from server.model.object_version import ObjectContent, ObjectVersion
@@ -31,10 +32,9 @@ _WAITING: Final = 2048
 # Two writers: while one waits for the disk, the other fills its batch.
 _WRITE_LANES: Final = 2
 
-# A lock of the session: it ends with its process or its node, too. Two numbers, so that no job
-# can be taken for a bucket of settings_hold.
+# A lock of the session: it ends with its connection, and so with its process or its node, too. Two
+# numbers, so that no job can be taken for a bucket of settings_hold.
 _TRY_ALONE: Final[LiteralString] = "SELECT pg_try_advisory_lock(1, hashtext(%(job)s))"
-_NO_LONGER_ALONE: Final[LiteralString] = "SELECT pg_advisory_unlock(1, hashtext(%(job)s))"
 
 
 class Allowed(Protocol):
@@ -144,15 +144,20 @@ class Metadata:
 
     @contextlib.asynccontextmanager
     async def alone(self, job: LiteralString) -> AsyncIterator[bool]:
-        """Yield whether this is now the only process, of all nodes, that does the job."""
-        async with self.connection() as conn:
-            row = await (await conn.execute(_TRY_ALONE, {"job": job}, prepare=True)).fetchone()
-            is_alone = row is not None and bool(row[0])
-            try:
-                yield is_alone
-            finally:
-                if is_alone and not conn.closed:
-                    await conn.execute(_NO_LONGER_ALONE, {"job": job})
+        """Yield whether this is now the only process, of all nodes, that does the job.
+
+        On a connection of its own: a job that held one of the pool's while it waits for another
+        would wait for ever where there is only one.
+
+        Raises MetadataUnavailable.
+        """
+        try:
+            conn = await connect(self._url, timeout_seconds=self._timeout_seconds)
+            async with conn:
+                row = await (await conn.execute(_TRY_ALONE, {"job": job})).fetchone()
+                yield row is not None and bool(row[0])
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            raise MetadataUnavailable(str(error)) from error
 
     async def write(
         self, allowed: Allowed, bucket_id: int, change: Callable[[Connection], Awaitable[Row]]
@@ -166,8 +171,7 @@ class Metadata:
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            with contextlib.suppress(Exception):  # the caller is gone: nobody to tell
-                await task
+            await settled(task)
             raise
 
     async def _write(

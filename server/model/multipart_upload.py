@@ -20,6 +20,7 @@ class MultipartUpload:
     storage_class: str
     headers: Mapping[str, str]
     user_metadata: Mapping[str, str]
+    tags: Mapping[str, str]
     # None: the client asked for no checksum; the parts then carry CRC64NVME, as S3 computes it.
     checksum_algorithm: ChecksumAlgorithm | None
     checksum_type: ChecksumType | None

@@ -16,6 +16,7 @@ class ObjectContent:
     headers: the system metadata that GetObject replays, names in S3's own case, e.g.
              {"Content-Type": "text/plain", "Cache-Control": "no-cache"}.
     user_metadata: names without "x-amz-meta-", lower case.
+    tags: by key, in no order.
     """
 
     body: StoredBody
@@ -24,6 +25,7 @@ class ObjectContent:
     storage_class: str
     headers: Mapping[str, str]
     user_metadata: Mapping[str, str]
+    tags: Mapping[str, str]
     checksum: Checksum | None
 
 

@@ -29,6 +29,7 @@ from server.rules.multipart import (
     no_such_upload,
     object_checksum,
 )
+from server.rules.unsupported_headers import refuse_unsupported_headers
 from server.rules.write_conditions import parse_write_condition
 from server.writing import put_if
 from xml_responses.errors import MalformedXML
@@ -40,6 +41,7 @@ from xml_responses.multipart import (
 
 async def complete_multipart_upload(request: ObjectRequest, stores: Stores) -> S3Reply:
     """Make the listed parts, in order, the current version of the key."""
+    refuse_unsupported_headers(request.headers)
     upload_id = named_upload(request)
     condition = parse_write_condition(request.headers)
     requested = _parse(await request.body.document(MAX_COMPLETE_BODY))
@@ -113,6 +115,7 @@ async def _assemble(
         storage_class=upload.storage_class,
         headers=upload.headers,
         user_metadata=upload.user_metadata,
+        tags=upload.tags,
         checksum=checksum,
     )
 

@@ -19,10 +19,12 @@ from server.rules.copy_source import (
     check_copy_changes_something,
     parse_copy_source,
     replaces_metadata,
+    replaces_tags,
 )
 from server.rules.entity_sizes import check_copy_size
 from server.rules.object_headers import REDIRECT, parse_object_headers
 from server.rules.storage_classes import parse_storage_class
+from server.rules.tags import parse_tagging_header
 from server.rules.unsupported_headers import refuse_unsupported_headers
 from server.rules.user_metadata import parse_user_metadata
 from server.rules.write_conditions import parse_write_condition
@@ -64,6 +66,8 @@ def _copied(request: ObjectRequest, version: ObjectVersion) -> ObjectContent:
     """Return the content of the copy: what S3 copies, and what the request says itself."""
     content = replace(version.content, storage_class=parse_storage_class(request.headers))
     said = parse_object_headers(request.headers)
+    if replaces_tags(request.headers):
+        content = replace(content, tags=parse_tagging_header(request.headers))
     if replaces_metadata(request.headers):
         return replace(content, headers=said, user_metadata=parse_user_metadata(request.headers))
     # A redirect is of the object it was set on: S3 does not copy it.

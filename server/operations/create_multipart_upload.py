@@ -12,6 +12,7 @@ from server.rules.checksum_headers import parse_upload_checksum
 from server.rules.multipart import UPLOAD_ID_RANDOM_BYTES, new_upload_id
 from server.rules.object_headers import parse_object_headers
 from server.rules.storage_classes import parse_storage_class
+from server.rules.tags import parse_tagging_header
 from server.rules.unsupported_headers import refuse_unsupported_headers
 from server.rules.user_metadata import parse_user_metadata
 from xml_responses.multipart import initiate_multipart_upload_result
@@ -24,6 +25,7 @@ async def create_multipart_upload(request: ObjectRequest, stores: Stores) -> S3R
     algorithm, kind = checksum or (None, None)
     headers = parse_object_headers(request.headers)
     user_metadata = parse_user_metadata(request.headers)
+    tags = parse_tagging_header(request.headers)
     storage_class = parse_storage_class(request.headers)
     upload_id = new_upload_id(secrets.token_bytes(UPLOAD_ID_RANDOM_BYTES))
 
@@ -36,6 +38,7 @@ async def create_multipart_upload(request: ObjectRequest, stores: Stores) -> S3R
             storage_class=storage_class,
             headers=headers,
             user_metadata=user_metadata,
+            tags=tags,
             checksum_algorithm=algorithm,
             checksum_type=kind,
         )

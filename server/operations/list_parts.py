@@ -7,11 +7,13 @@ from server.metadata import manifests
 from server.operation import ObjectRequest, S3Reply, Stores
 from server.parts import find_upload
 from server.rules.listings import parse_list_parts
+from server.rules.unsupported_headers import refuse_unsupported_headers
 from xml_responses.multipart import list_parts_result
 
 
 async def list_parts(request: ObjectRequest, stores: Stores) -> S3Reply:
     """List a page of the parts that were uploaded so far."""
+    refuse_unsupported_headers(request.headers)
     wanted = parse_list_parts(request.query)
     upload = await find_upload(request, stores)
 

@@ -12,6 +12,7 @@ from server.rules.entity_sizes import check_put_size
 from server.rules.etags import quote_etag
 from server.rules.object_headers import parse_object_headers
 from server.rules.storage_classes import parse_storage_class
+from server.rules.tags import parse_tagging_header
 from server.rules.unsupported_headers import refuse_unsupported_headers
 from server.rules.user_metadata import parse_user_metadata
 from server.rules.write_conditions import parse_write_condition
@@ -25,6 +26,7 @@ async def put_object(request: ObjectRequest, stores: Stores) -> S3Reply:
     condition = parse_write_condition(request.headers)
     headers = parse_object_headers(request.headers)
     user_metadata = parse_user_metadata(request.headers)
+    tags = parse_tagging_header(request.headers)
     storage_class = parse_storage_class(request.headers)
 
     async with stores.blobs.receive(request.body) as received:
@@ -35,6 +37,7 @@ async def put_object(request: ObjectRequest, stores: Stores) -> S3Reply:
             storage_class=storage_class,
             headers=headers,
             user_metadata=user_metadata,
+            tags=tags,
             checksum=checksum_of_received(received, request.body),
         )
         await store_received(request, stores, content, received, condition)

@@ -1,4 +1,4 @@
-"""What a copy copies: x-amz-copy-source, and what becomes of the metadata.
+"""What a copy copies: x-amz-copy-source, and what becomes of the metadata and the tags.
 
 Source: S3 API reference, CopyObject; answers of S3 recorded in 2025 and 2026.
 """
@@ -68,15 +68,19 @@ def parse_copy_source(header: str) -> CopySource:
 def replaces_metadata(headers: Mapping[str, str]) -> bool:
     """Tell whether the copy takes its metadata from the request instead of from the source.
 
-    Objects have neither tags nor annotations here, so what the two other directives say of them
-    holds in any case.
+    Raises S3Error InvalidArgument (400) for a directive that S3 does not know.
+    """
+    _check_directives(headers)
+    return headers.get("x-amz-metadata-directive") == "REPLACE"
+
+
+def replaces_tags(headers: Mapping[str, str]) -> bool:
+    """Tell whether the copy takes its tags from the request, which may name none.
 
     Raises S3Error InvalidArgument (400) for a directive that S3 does not know.
     """
-    for name, known, message in _DIRECTIVES:
-        if name in headers and headers[name] not in known:
-            raise invalid_argument(message, name, headers[name])
-    return headers.get("x-amz-metadata-directive") == "REPLACE"
+    _check_directives(headers)
+    return headers.get("x-amz-tagging-directive") == "REPLACE"
 
 
 def check_copy_changes_something(
@@ -98,6 +102,13 @@ def check_copy_changes_something(
         " changing the object's metadata, storage class, website redirect location or encryption"
         " attributes.",
     )
+
+
+def _check_directives(headers: Mapping[str, str]) -> None:
+    # Objects have no annotations here: what the third directive says of them holds in any case.
+    for name, known, message in _DIRECTIVES:
+        if name in headers and headers[name] not in known:
+            raise invalid_argument(message, name, headers[name])
 
 
 def _decode(text: str, header: str) -> str:

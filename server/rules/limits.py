@@ -1,7 +1,7 @@
 """The limits of S3: how large, how many.
 
 Source: S3 User Guide, "Amazon S3 multipart upload limits", "Creating object key names", "Working
-with object metadata"; S3 API reference, DeleteObjects.
+with object metadata", "Categorizing your objects using tags"; S3 API reference, DeleteObjects.
 """
 
 from typing import Final
@@ -13,6 +13,11 @@ _TIB: Final = 1 << 40
 
 MAX_KEY_BYTES: Final = 1024
 MAX_USER_METADATA_BYTES: Final = 2 * _KIB
+
+MAX_OBJECT_TAGS: Final = 10
+# In UTF-16, as S3 counts them.
+MAX_TAG_KEY: Final = 128
+MAX_TAG_VALUE: Final = 256
 
 # One PUT, one part, or the source of one CopyObject.
 MAX_SINGLE_PUT: Final = 5 * _GIB

@@ -63,12 +63,15 @@ def parse_object_headers(headers: Mapping[str, str]) -> dict[str, str]:
 def reply_headers(content: ObjectContent) -> dict[str, str]:
     """Return the headers of a GET or HEAD that tell what the writer said of the object.
 
-    The storage class is left out where it is STANDARD, as S3 does.
+    The storage class is left out where it is STANDARD, the number of tags where there are none, as
+    S3 does.
     """
     headers = dict(content.headers)
     headers.update(user_metadata_headers(content.user_metadata))
     if content.storage_class != STANDARD:
         headers["x-amz-storage-class"] = content.storage_class
+    if content.tags:
+        headers["x-amz-tagging-count"] = str(len(content.tags))
     return headers
 
 

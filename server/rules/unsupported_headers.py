@@ -43,7 +43,6 @@ UNSUPPORTED: Final[Mapping[str, Unsupported]] = {
     "x-amz-object-ownership": Unsupported(
         "This server does not have ownership controls.", frozenset({"BucketOwnerEnforced"})
     ),
-    "x-amz-tagging": Unsupported("This server does not have tags.", frozenset({""})),
     "x-amz-write-offset-bytes": Unsupported("This server does not append to objects."),
 }
 # Whole families, by how their names begin.

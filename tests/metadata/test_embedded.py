@@ -274,9 +274,9 @@ def test_a_path_too_long_for_a_socket_is_no_obstacle(tmp_path: Path) -> None:
         with another_user(directory):
             socket_directory = Path((directory / "socket.path").read_text())
             assert socket_directory.stat().st_mode & 0o777 == 0o700
+    assert not socket_directory.exists()
     with EmbeddedPostgres(directory) as postgres:
         assert ask(postgres, "SELECT 1") == 1
-        assert not socket_directory.exists()
 
 
 def test_a_user_that_needs_more_connections_gets_them(directory: Path) -> None:
@@ -344,6 +344,18 @@ def test_a_directory_below_one_that_is_closed_is_no_obstacle(tmp_path: Path) -> 
         assert ask(postgres, "SELECT 1") == 1
 
     assert closed.stat().st_mode & 0o777 == 0o700
+
+
+@needs_root
+def test_root_leaves_the_directory_of_another_user_alone(directory: Path) -> None:
+    directory.mkdir()
+    os.chown(directory, pwd.getpwnam("nobody").pw_uid, -1)
+
+    with (
+        pytest.raises(EmbeddedPostgresError, match="belongs to the user nobody"),
+        EmbeddedPostgres(directory),
+    ):
+        pass
 
 
 @needs_root

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -11,6 +12,7 @@ from server.rules.copy_source import (
     check_copy_changes_something,
     parse_copy_source,
     replaces_metadata,
+    replaces_tags,
 )
 
 
@@ -112,6 +114,12 @@ def test_replaces_metadata_follows_the_directive() -> None:
     assert not replaces_metadata({"x-amz-tagging-directive": "REPLACE"})
 
 
+def test_replaces_tags_follows_the_directive() -> None:
+    assert replaces_tags({"x-amz-tagging-directive": "REPLACE"})
+    assert not replaces_tags({"x-amz-tagging-directive": "COPY", "x-amz-tagging": "a=1"})
+    assert not replaces_tags({"x-amz-metadata-directive": "REPLACE", "x-amz-tagging": "a=1"})
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -120,9 +128,12 @@ def test_replaces_metadata_follows_the_directive() -> None:
         "x-amz-object-annotation-directive",
     ],
 )
-def test_replaces_metadata_refuses_an_unknown_directive(name: str) -> None:
+@pytest.mark.parametrize("replaces", [replaces_metadata, replaces_tags])
+def test_an_unknown_directive_is_refused(
+    replaces: Callable[[dict[str, str]], bool], name: str
+) -> None:
     with pytest.raises(S3Error) as caught:
-        replaces_metadata({name: "MERGE"})
+        replaces({name: "MERGE"})
 
     assert caught.value.code is ErrorCode.InvalidArgument
     assert caught.value.detail == {"ArgumentName": name, "ArgumentValue": "MERGE"}
@@ -150,14 +161,18 @@ def test_a_copy_onto_itself_may_change_something(
     check_copy_changes_something(source, BucketName("bucket"), ObjectKey("key"), headers)
 
 
-def test_a_copy_onto_itself_that_changes_nothing_is_refused() -> None:
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({}, id="nothing"),
+        pytest.param({"x-amz-metadata-directive": "COPY", "x-amz-meta-a": "1"}, id="metadata"),
+        pytest.param({"x-amz-tagging-directive": "REPLACE", "x-amz-tagging": "a=1"}, id="tags"),
+    ],
+)
+def test_a_copy_onto_itself_that_changes_nothing_is_refused(headers: dict[str, str]) -> None:
+    """Tags are not among what S3's message names."""
     with pytest.raises(S3Error) as caught:
-        check_copy_changes_something(
-            SOURCE,
-            BucketName("bucket"),
-            ObjectKey("key"),
-            {"x-amz-metadata-directive": "COPY", "x-amz-meta-a": "1"},
-        )
+        check_copy_changes_something(SOURCE, BucketName("bucket"), ObjectKey("key"), headers)
 
     assert caught.value.code is ErrorCode.InvalidRequest
     assert caught.value.message.startswith("This copy request is illegal")

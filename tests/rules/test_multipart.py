@@ -34,6 +34,7 @@ UPLOAD = MultipartUpload(
     storage_class="STANDARD",
     headers={},
     user_metadata={},
+    tags={},
     checksum_algorithm=None,
     checksum_type=None,
 )

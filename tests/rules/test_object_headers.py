@@ -11,7 +11,7 @@ from server.rules.object_headers import (
 )
 
 
-def content(storage_class: str) -> ObjectContent:
+def content(storage_class: str, tags: dict[str, str] | None = None) -> ObjectContent:
     return ObjectContent(
         body=InlineBody(b""),
         size=0,
@@ -19,6 +19,7 @@ def content(storage_class: str) -> ObjectContent:
         storage_class=storage_class,
         headers={"Content-Type": "text/plain", "Cache-Control": "no-cache"},
         user_metadata={"name": "Jürgen", "n": "1"},
+        tags=tags or {},
         checksum=None,
     )
 

@@ -100,6 +100,15 @@ def test_an_authorization_header_without_its_three_components_is_refused(compone
     assert refused(request).code == "AuthorizationHeaderMalformed"
 
 
+@pytest.mark.parametrize("name", ["Credential", "SignedHeaders", "Signature"])
+def test_a_component_that_comes_twice_is_refused(name: str) -> None:
+    request = header_v4()
+
+    doubled = edited(request, f"{name}=", f"{name}=first, {name}=")
+
+    assert refused(doubled).code == "AuthorizationHeaderMalformed"
+
+
 @pytest.mark.parametrize("separator", [",", ", ", " , ", ",\t"])
 def test_components_may_be_separated_by_any_blanks(separator: str) -> None:
     """s3cmd and minio-go write "," alone."""

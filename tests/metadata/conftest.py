@@ -1,0 +1,43 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from server.metadata.connection import Connection, connect
+from server.metadata.store import Metadata
+from server.model.bucket import Bucket
+from tests.metadata.rows import Decision, new_bucket
+
+
+@pytest.fixture
+async def conn(database_url: str) -> AsyncIterator[Connection]:
+    """A connection in autocommit mode."""
+    async with await connect(database_url) as connection:
+        yield connection
+
+
+@pytest.fixture
+async def other(database_url: str) -> AsyncIterator[Connection]:
+    """Another connection in autocommit mode."""
+    async with await connect(database_url) as connection:
+        yield connection
+
+
+@pytest.fixture
+async def metadata(database_url: str) -> AsyncIterator[Metadata]:
+    """The metadata of a worker."""
+    async with Metadata.opened(database_url, connections=4, timeout_seconds=10) as opened:
+        await opened.settings.refresh()
+        yield opened
+
+
+@pytest.fixture
+async def home(conn: Connection) -> Bucket:
+    """A bucket to keep things in."""
+    return await new_bucket(conn)
+
+
+@pytest.fixture
+async def allowed(metadata: Metadata, home: Bucket) -> Decision:
+    """A decision under the revision that made the bucket."""
+    await metadata.settings.refresh()
+    return Decision(metadata, metadata.settings.revision)

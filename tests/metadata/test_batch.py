@@ -1,0 +1,328 @@
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import errors as pg
+
+from server.metadata.batch import Batch
+from server.metadata.connection import Connection, connect
+from server.metadata.errors import MetadataOverloaded, MetadataUnavailable
+
+LARGEST = 4
+WAITING = 8
+
+
+class Asked:
+    """What a batch asked PostgreSQL, and a gate that holds its answers back."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self.batches: list[list[int]] = []
+        self.taken = asyncio.Semaphore(0)  # released once a batch
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.connected = 0
+        self.before: Callable[[Connection, Sequence[int]], Any] | None = None
+
+    async def connect(self) -> Connection:
+        self.connected += 1
+        return await connect(self._url, timeout_seconds=5)
+
+    async def answer(self, conn: Connection, questions: Sequence[int]) -> list[int]:
+        self.batches.append(list(questions))
+        self.taken.release()
+        await self.gate.wait()
+        if self.before is not None:
+            await self.before(conn, questions)
+        cursor = await conn.execute(
+            "SELECT 2 * n FROM unnest(%s::int[]) WITH ORDINALITY AS q (n, i) ORDER BY i",
+            [list(questions)],
+        )
+        return [row[0] for row in await cursor.fetchall()]
+
+    def batch(self, **changed: Any) -> Batch[int, int]:
+        settings: dict[str, Any] = {
+            "lanes": 1,
+            "largest": LARGEST,
+            "waiting": WAITING,
+            "repeatable": True,
+            "timeout_seconds": 10,
+        }
+        return Batch(self.answer, self.connect, **(settings | changed))
+
+
+@pytest.fixture
+async def asked(database_url: str) -> Asked:
+    return Asked(database_url)
+
+
+@contextlib.asynccontextmanager
+async def opened(batch: Batch[int, int]) -> AsyncIterator[Batch[int, int]]:
+    try:
+        yield batch
+    finally:
+        await batch.close()
+
+
+def ask(batch: Batch[int, int], *questions: int) -> list["asyncio.Task[int]"]:
+    return [asyncio.create_task(batch.ask(question)) for question in questions]
+
+
+async def soon() -> None:
+    """Let whatever can run, run."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_questions_that_wait_share_a_round_trip(asked: Asked) -> None:
+    asked.gate.clear()
+    async with opened(asked.batch()) as batch:
+        first = ask(batch, 1)
+        await asked.taken.acquire()
+        rest = ask(batch, 2, 3, 4)
+        await soon()
+        asked.gate.set()
+
+        answers = await asyncio.gather(*first, *rest)
+
+    assert answers == [2, 4, 6, 8]
+    assert asked.batches == [[1], [2, 3, 4]]
+    assert asked.connected == 1
+
+
+async def test_a_batch_takes_no_more_than_its_largest(asked: Asked) -> None:
+    asked.gate.clear()
+    async with opened(asked.batch()) as batch:
+        first = ask(batch, 1)
+        await asked.taken.acquire()
+        rest = ask(batch, *range(2, 8))
+        await soon()
+        asked.gate.set()
+
+        await asyncio.gather(*first, *rest)
+
+    assert asked.batches == [[1], [2, 3, 4, 5], [6, 7]]
+
+
+async def test_two_lanes_have_two_batches_under_way(asked: Asked) -> None:
+    asked.gate.clear()
+    async with opened(asked.batch(lanes=2)) as batch:
+        first = ask(batch, 1)
+        await asked.taken.acquire()
+        second = ask(batch, 2)
+        await asked.taken.acquire()
+        asked.gate.set()
+
+        assert await asyncio.gather(*first, *second) == [2, 4]
+    assert asked.connected == 2
+
+
+async def test_what_is_above_the_waiting_limit_is_refused_at_once(asked: Asked) -> None:
+    asked.gate.clear()
+    async with opened(asked.batch()) as batch:
+        first = ask(batch, 0)
+        await asked.taken.acquire()
+        waiting = ask(batch, *range(WAITING))
+        await soon()
+
+        with pytest.raises(MetadataOverloaded):
+            await batch.ask(99)
+        asked.gate.set()
+
+        assert await asyncio.gather(*first, *waiting) == [0, *range(0, 2 * WAITING, 2)]
+
+
+async def test_a_question_that_is_cancelled_while_it_waits_is_never_asked(asked: Asked) -> None:
+    asked.gate.clear()
+    async with opened(asked.batch()) as batch:
+        first = ask(batch, 1)
+        await asked.taken.acquire()
+        given_up, kept = ask(batch, 2, 3)
+        await soon()
+        given_up.cancel()
+        await soon()
+        asked.gate.set()
+
+        assert await asyncio.gather(*first, kept) == [2, 6]
+    assert given_up.cancelled()
+    assert asked.batches == [[1], [3]]
+
+
+async def test_equal_questions_are_cancelled_one_by_one(asked: Asked) -> None:
+    asked.gate.clear()
+    async with opened(asked.batch()) as batch:
+        first = ask(batch, 1)
+        await asked.taken.acquire()
+        kept, given_up = ask(batch, 7, 7)
+        await soon()
+        given_up.cancel()
+        await soon()
+        asked.gate.set()
+
+        assert await asyncio.gather(*first, kept) == [2, 14]
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+async def test_an_asker_cancelled_after_its_question_was_taken_waits_for_the_batch(
+    asked: Asked, times: int
+) -> None:
+    """However often: what its question refers to, such as a staged file, stays valid meanwhile."""
+    asked.gate.clear()
+    async with opened(asked.batch()) as batch:
+        (taken,) = ask(batch, 1)
+        await asked.taken.acquire()
+        for _ in range(times):
+            taken.cancel()
+            await soon()
+        still_waiting = not taken.done()
+        asked.gate.set()
+        await asyncio.wait([taken])
+
+        assert still_waiting
+        assert taken.cancelled()
+        assert await batch.ask(5) == 10
+
+
+async def test_a_killed_connection_fails_the_batch_and_the_next_question_works(
+    asked: Asked, conn: Connection
+) -> None:
+    async def die(mine: Connection, _: Sequence[int]) -> None:
+        asked.before = None
+        await conn.execute("SELECT pg_terminate_backend(%s)", [mine.info.backend_pid])
+
+    async with opened(asked.batch(repeatable=False)) as batch:
+        asked.before = die
+
+        with pytest.raises(MetadataUnavailable):
+            await batch.ask(1)
+
+        assert await batch.ask(2) == 4
+
+
+async def test_a_repeatable_question_survives_a_killed_connection(
+    asked: Asked, conn: Connection
+) -> None:
+    async def die(mine: Connection, _: Sequence[int]) -> None:
+        asked.before = None
+        await conn.execute("SELECT pg_terminate_backend(%s)", [mine.info.backend_pid])
+
+    async with opened(asked.batch()) as batch:
+        asked.before = die
+
+        assert await batch.ask(1) == 2
+    assert asked.connected == 2
+
+
+async def test_a_connection_that_died_while_idle_is_replaced(
+    asked: Asked, conn: Connection
+) -> None:
+    async with opened(asked.batch()) as batch:
+        await batch.ask(1)
+        await conn.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+        assert await batch.ask(2) == 4
+
+
+async def test_no_postgres_is_unavailable_until_there_is_one(asked: Asked) -> None:
+    async def fail() -> Connection:
+        asked.batches.append([])
+        raise psycopg.OperationalError("connection refused")
+
+    connects = [fail, fail, asked.connect]
+    batch = Batch(
+        asked.answer,
+        lambda: connects.pop(0)(),
+        lanes=1,
+        largest=LARGEST,
+        waiting=WAITING,
+        repeatable=True,
+        timeout_seconds=10,
+    )
+    async with opened(batch):
+        with pytest.raises(MetadataUnavailable):
+            await batch.ask(1)
+
+        assert await batch.ask(2) == 4
+
+
+async def test_a_batch_that_postgres_does_not_answer_is_given_up(asked: Asked) -> None:
+    async def sleep(conn: Connection, _: Sequence[int]) -> None:
+        await conn.execute("SELECT pg_sleep(60)")
+
+    async with opened(asked.batch(timeout_seconds=0.3, repeatable=False)) as batch:
+        asked.before = sleep
+        with pytest.raises(MetadataUnavailable):
+            await batch.ask(1)
+        asked.before = None
+
+        assert await batch.ask(2) == 4
+
+
+async def test_one_poisonous_question_does_not_spoil_its_batch(asked: Asked) -> None:
+    async def choke(conn: Connection, questions: Sequence[int]) -> None:
+        if 3 in questions:
+            await conn.execute("SELECT 1 / 0")
+
+    asked.before = choke
+    asked.gate.clear()
+    async with opened(asked.batch()) as batch:
+        first = ask(batch, 1)
+        await asked.taken.acquire()
+        rest = ask(batch, 2, 3, 4)
+        await soon()
+        asked.gate.set()
+        answers = await asyncio.gather(*first, *rest, return_exceptions=True)
+
+        assert await batch.ask(5) == 10
+    assert answers[:2] == [2, 4]
+    assert isinstance(answers[2], pg.DivisionByZero)
+    assert answers[3] == 8
+    assert asked.connected == 1
+
+
+@pytest.mark.parametrize(
+    ("deadlocks", "answer"),
+    [
+        pytest.param(1, 2, id="one"),
+        pytest.param(4, 2, id="four"),
+        pytest.param(5, None, id="five, which is too many"),
+    ],
+)
+async def test_the_victim_of_a_deadlock_is_asked_again(
+    asked: Asked, deadlocks: int, answer: int | None
+) -> None:
+    left = deadlocks
+
+    async def deadlock(conn: Connection, _: Sequence[int]) -> None:
+        nonlocal left
+        if left:
+            left -= 1
+            await conn.execute(
+                "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'deadlock_detected'; END $$"
+            )
+
+    asked.before = deadlock
+    async with opened(asked.batch(repeatable=False)) as batch:
+        (outcome,) = await asyncio.gather(batch.ask(1), return_exceptions=True)
+
+    assert outcome == answer or (answer is None and isinstance(outcome, MetadataUnavailable))
+
+
+async def test_closing_fails_what_is_under_way_and_what_waits(asked: Asked) -> None:
+    asked.gate.clear()
+    batch = asked.batch()
+    taken = ask(batch, 1)
+    await asked.taken.acquire()
+    waiting = ask(batch, 2, 3)
+    await soon()
+
+    await batch.close()
+
+    outcomes = await asyncio.gather(*taken, *waiting, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [MetadataUnavailable] * 3

@@ -1,0 +1,21 @@
+"""The processes of a running server, as the system sees them."""
+
+import os
+from pathlib import Path
+
+from tests.fix_server import RunningServer
+
+
+def workers_of(server: RunningServer) -> list[int]:
+    """Return the process ids of the workers: what the manager has forked."""
+    assert server.process is not None, "these tests look at the processes of a server of their own"
+    manager = server.process.pid
+    children = Path(f"/proc/{manager}/task/{manager}/children").read_text().split()
+    return [
+        int(child) for child in children if b"serve" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+
+
+def open_files(processes: list[int]) -> int:
+    """Return how many files and sockets these processes hold open together."""
+    return sum(len(os.listdir(f"/proc/{process}/fd")) for process in processes)
