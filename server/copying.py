@@ -88,6 +88,9 @@ async def checksum_of_range(
     if isinstance(body, bytes):
         digests.update_others(body)
     else:
-        async for piece in body.pieces:
-            digests.update_others(piece)
+        try:
+            async for piece in body.pieces:
+                digests.update_others(piece)
+        finally:
+            await body.close()
     return digests.checksum(algorithm)

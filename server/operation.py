@@ -45,7 +45,7 @@ class S3Request:
     method: str
     headers: Mapping[str, str]  # names in lower case, repeated headers joined with ","
     query: Mapping[str, str]  # percent-decoded once
-    base_url: str  # what a <Location> begins with, e.g. "http://localhost:9000"
+    address_url: str  # of the bucket, as the client addressed it: "http://localhost:9000/photos"
     account: Account
     grant: Grant
     body: RequestBody
@@ -74,10 +74,14 @@ class ObjectRequest(BucketRequest):
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A body that is sent as it is read; every block was verified before it is yielded (D9)."""
+    """A body that is sent as it is read; every block was verified before it is yielded (D9).
+
+    It holds an open file from the beginning: whoever has it closes it, read or not.
+    """
 
     length: int  # bytes, exactly what the iterator yields
     pieces: AsyncIterator[bytes | memoryview]
+    close: Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,8 @@
 What GetObject, HeadObject, GetObjectAttributes and the copies have in common.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -146,11 +147,11 @@ async def open_body(
     if opened is None:
         return None
 
-    async def pieces() -> AsyncIterator[memoryview]:
+    async def pieces() -> AsyncGenerator[memoryview, None]:
         current = opened
         while True:
-            async with current:
-                async for piece in current.pieces():
+            async with current, aclosing(current.pieces()) as read:
+                async for piece in read:
                     yield piece
             following = await anext(slices, None)
             if following is None:
@@ -160,7 +161,13 @@ async def open_body(
                 raise StorageError(f"blob {following.blob.digest.hex()} is gone during a read")
             current = reopened
 
-    return Stream(selection.length, pieces())
+    stream = pieces()
+
+    async def close() -> None:
+        await stream.aclose()
+        await opened.close()  # a generator that was never begun has closed nothing
+
+    return Stream(selection.length, stream, close)
 
 
 async def slices_of(

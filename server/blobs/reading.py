@@ -1,7 +1,7 @@
 """Reading slices of blobs, every block checked before a byte of it is handed out: D9."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from concurrent.futures import Executor, Future
 from types import TracebackType
 
@@ -39,7 +39,7 @@ class OpenSlice:
         """
         return await run(self._threads, self._open)
 
-    async def pieces(self) -> AsyncIterator[memoryview]:
+    async def pieces(self) -> AsyncGenerator[memoryview, None]:
         """Yield the bytes of the slice, a block or the part of one at a time. To be used once.
 
         The next block is read while the caller sends this one. No buffer is used again: a transport

@@ -25,7 +25,7 @@ from server.http.addressing import Address, parse_address
 from server.http.body import HttpBody
 from server.http.connection import new_request_id
 from server.http.headers import joined_headers
-from server.http.reply import break_off, error_reply, send
+from server.http.reply import error_reply, send
 from server.logs import RequestLog
 from server.metadata.errors import MetadataError, MetadataOverloaded, MetadataUnavailable
 from server.model.bucket import Bucket
@@ -140,12 +140,12 @@ class Dispatcher:
             )
         except (ConnectionError, TimeoutError):
             error_code = error_code or _CLIENT_GONE
-            response = break_off(http)
+            response = web.Response()  # not sent: send() has cut the connection
         except (StorageError, MetadataError) as error:
             # The client sees a body that breaks off; who runs the server must see more than that.
             error_code = ErrorCode.InternalError.name
             self._log.trouble("body broke off", exchange.id, error)
-            response = break_off(http)
+            response = web.Response()
         finally:
             self._log.request(
                 request_id=exchange.id,
@@ -222,7 +222,7 @@ class Dispatcher:
             "method": http.method,
             "headers": headers,
             "query": address.query,
-            "base_url": f"{http.scheme}://{headers.get('host', '')}",
+            "address_url": _url(http.scheme, headers.get("host", ""), address),
             "account": sender.key.account,
             "grant": Grant(decision.revision, lambda: self._decide_again(decision)),
             "body": HttpBody(
@@ -305,6 +305,11 @@ class Dispatcher:
                 return S3Reply()
             case _:
                 raise S3Error(ErrorCode.AccessDenied)
+
+
+def _url(scheme: str, host: str, address: Address) -> str:
+    in_path = "" if address.is_virtual_hosted or not address.bucket else f"/{address.bucket}"
+    return f"{scheme}://{host}{in_path}"
 
 
 def _operation(address: Address, method: str, headers: Mapping[str, str]) -> Operation:

@@ -74,12 +74,15 @@ async def _send_stream(
     response = web.StreamResponse(status=status, headers=headers)
     response.content_length = stream.length
     sent = 0
-    await response.prepare(http)
-    async for piece in stream.pieces:
-        async with asyncio.timeout(idle_seconds):
-            await response.write(piece)
-        sent += len(piece)
-    await response.write_eof()
+    try:
+        await response.prepare(http)
+        async for piece in stream.pieces:
+            async with asyncio.timeout(idle_seconds):
+                await response.write(piece)
+            sent += len(piece)
+        await response.write_eof()
+    finally:
+        await stream.close()
     return response, sent
 
 

@@ -7,6 +7,7 @@ connection broke may ask again, and is answered the same.
 
 import hashlib
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from server.errors import ErrorCode, S3Error
 from server.metadata import manifests, multipart_uploads
@@ -65,7 +66,8 @@ async def complete_multipart_upload(request: ObjectRequest, stores: Stores) -> S
     completed = await stores.metadata.write(request.grant, request.bucket.id, complete)
 
     body = complete_multipart_upload_result(
-        location=f"{request.base_url}/{request.bucket.name}/{request.key}",
+        # "/" as "%2F": so S3 writes it, and clients undo it.
+        location=f"{request.address_url}/{quote(request.key, safe='')}",
         bucket=request.bucket.name,
         key=request.key,
         etag=completed.etag,

@@ -33,7 +33,7 @@ async def test_an_upload_is_found_with_all_that_was_said(conn: Connection, home:
         storage_class="STANDARD",
         headers={"Content-Type": "text/plain"},
         user_metadata={"colour": "grün"},
-        tags={},
+        tags={"project": "blau"},
         checksum_algorithm=ChecksumAlgorithm.CRC32,
         checksum_type=ChecksumType.COMPOSITE,
     )

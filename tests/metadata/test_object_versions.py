@@ -199,7 +199,7 @@ async def test_the_bytes_are_published_while_the_digest_is_locked_and_before_a_r
     conn: Connection, other: Connection, home: Bucket
 ) -> None:
     """D1, D3."""
-    seen = []
+    seen: list[object] = []
 
     async def publish() -> None:
         cursor = await other.execute("SELECT count(*) FROM object_version")
