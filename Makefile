@@ -76,7 +76,7 @@ PIP_SHA256 := f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13
 define FETCH_PIP
 import hashlib, os, re, sys, urllib.parse, urllib.request
 wheel, sha256 = sys.argv[1:]
-index = os.environ.get("PIP_INDEX_URL", "https://pypi.org/simple").rstrip("/") + "/pip/"
+index = (os.environ.get("PIP_INDEX_URL") or "https://pypi.org/simple").rstrip("/") + "/pip/"
 name = re.escape(os.path.basename(wheel))
 page = urllib.request.urlopen(index, timeout=60).read().decode()
 where = urllib.parse.urljoin(index, re.search('href="([^"#]*' + name + ')[#"]', page)[1])
@@ -90,9 +90,9 @@ $(BIN)/pip: export PIP_WHEEL = $(VENV)/pip-$(PIP_VERSION)-py3-none-any.whl
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo 'Python 3.11 or later is needed; name it with make PYTHON=...' >&2; exit 1; }
-	$(PYTHON) -m venv --without-pip --clear $(VENV)
-	@$(PYTHON) -c "$$FETCH_PIP" $$PIP_WHEEL $(PIP_SHA256) \
-	  || { echo 'No pip: install the packages python3-venv and ca-certificates, then make again.' >&2; \
-	       exit 1; }
-	$(BIN)/python $$PIP_WHEEL/pip install --quiet --no-index $$PIP_WHEEL
-	rm $$PIP_WHEEL
+	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then $(PYTHON) -m venv --clear $(VENV); else \
+	  $(PYTHON) -m venv --without-pip --clear $(VENV) \
+	  && { $(PYTHON) -c "$$FETCH_PIP" $$PIP_WHEEL $(PIP_SHA256) \
+	       || { echo 'No pip: install the package python3-venv, then make again.' >&2; exit 1; }; } \
+	  && $(BIN)/python $$PIP_WHEEL/pip install --quiet --no-index $$PIP_WHEEL && rm $$PIP_WHEEL; \
+	fi

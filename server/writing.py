@@ -131,6 +131,21 @@ async def put_if(
     return modified
 
 
+def publishing(stores: Stores, received: ReceivedBlob) -> Prepare:
+    """Return what locks a staged blob and gives it its durable name.
+
+    Nothing names an empty part's blob, which has no slices: it is not published then.
+    """
+    publish = publisher(stores, received)
+
+    async def prepare(conn: Connection) -> None:
+        if received.blob.size:
+            await blobs.lock_for_writing(conn, [received.blob])
+            await publish()
+
+    return prepare
+
+
 def publisher(stores: Stores, received: ReceivedBlob) -> Callable[[], Awaitable[None]]:
     """Return what gives a staged blob its durable name."""
 

@@ -232,6 +232,11 @@ def path_of(bucket: str, key: str) -> str:
 @pytest.fixture
 def s3(server: RunningServer) -> S3Client:
     """A client with the keys of the root account."""
+    return client_of(server)
+
+
+def client_of(server: RunningServer) -> S3Client:
+    """Return a client of that server, with the keys of its root account."""
     return S3Client(
         server.endpoint,
         Keys(server.access_key, server.secret_key),

@@ -24,6 +24,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from server.metadata.embedded import EmbeddedPostgres
+
 PROJECT = Path(__file__).parent.parent
 ACCESS_KEY = "AKIATESTTESTTESTTEST"
 SECRET_KEY = "test/secret+key/with/signs/that+need+quoting"
@@ -53,6 +55,13 @@ class RunningServer:
     log: Path | None = None
     process: subprocess.Popen[bytes] | None = None
     certificate: Path | None = None  # PEM, where the endpoint is https
+    database_url: str | None = None  # None: the embedded one in data/postgres
+
+    @property
+    def metadata_url(self) -> str:
+        """The URL of the database that this server keeps its metadata in."""
+        assert self.data is not None, "the test looks into the database of a server of its own"
+        return self.database_url or EmbeddedPostgres(self.data / "postgres").url
 
     @property
     def port(self) -> int:
@@ -174,7 +183,14 @@ def running_server(
         )
     scheme = "https" if "--tls-cert" in arguments else "http"
     running = RunningServer(
-        f"{scheme}://127.0.0.1:{port}", ACCESS_KEY, SECRET_KEY, REGION, data, log, process
+        f"{scheme}://127.0.0.1:{port}",
+        ACCESS_KEY,
+        SECRET_KEY,
+        REGION,
+        data,
+        log,
+        process,
+        database_url=database_url,
     )
     try:
         wait_until_ready(running)

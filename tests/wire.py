@@ -78,6 +78,16 @@ class Wire:
             self._writer.write(data)
             await self._writer.drain()
 
+    def send_later(self, data: bytes) -> None:
+        """Send bytes as the server takes them, without waiting for it."""
+        self._writer.write(data)
+
+    async def stop_reading(self) -> None:
+        """Take nothing any more from what the server sends."""
+        transport = self._writer.transport
+        assert isinstance(transport, asyncio.ReadTransport)
+        transport.pause_reading()
+
     async def answer(self, method: str = "GET") -> Answer:
         """Return the next answer that is final; method: of the request, a HEAD has no body."""
         async with asyncio.timeout(ANSWER_SECONDS):

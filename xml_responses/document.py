@@ -73,6 +73,11 @@ def to_bytes(root: etree._Element) -> bytes:
     return XML_DECLARATION + document
 
 
+def readable(text: str) -> str:
+    """Return the text with U+FFFD for all that XML 1.0 cannot hold, so that any parser reads it."""
+    return _LONE_SURROGATE.sub("\ufffd", _FORBIDDEN.sub("\ufffd", text))
+
+
 def boolean(value: bool) -> str:
     """Return S3's spelling of a truth value."""
     return "true" if value else "false"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from xml_responses.document import add, add_members, new_document, to_bytes
+from xml_responses.document import add, add_members, new_document, readable, to_bytes
 
 
 def error_document(
@@ -19,13 +19,14 @@ def error_document(
     detail: the code's own elements, in order, e.g. {"Key": "a/b"}. Names come from the server.
     resource: the path that was asked for; None leaves it out, as S3 does beside own elements.
 
-    Any text is accepted, also what a client made of bytes that are not UTF-8.
+    Any text is accepted, also what a client made of bytes that are not UTF-8. What XML cannot hold
+    becomes U+FFFD: a client that cannot parse an error does not learn its code.
     """
     root = new_document("Error", namespace=None)
     add(root, "Code", code)
-    add(root, "Message", message)
-    add_members(root, detail)
-    add(root, "Resource", resource)
+    add(root, "Message", readable(message))
+    add_members(root, {name: readable(text) for name, text in detail.items()})
+    add(root, "Resource", None if resource is None else readable(resource))
     add(root, "RequestId", request_id)
     add(root, "HostId", host_id)
     return to_bytes(root)

@@ -89,7 +89,7 @@ class BodyReceiver:
         if digests is None and size <= self._inline_limit:
             return _received_inline(_take(gathered), body)
         digests = digests or BodyDigests(body.checksum_algorithm, blocks=True)
-        if gathered:
+        if gathered or digests.size == 0:  # an empty body is a file, too
             await self._hand_over(_take(gathered), digests)
         await self._handed_over()
 

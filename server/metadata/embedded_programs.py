@@ -181,7 +181,10 @@ def _ways_to_become(user: pwd.struct_passwd) -> Iterator[tuple[str, ...]]:
         if right is None:
             yield plain
         else:
-            yield (*plain, f"--inh-caps=+{right}", f"--ambient-caps=+{right}")
+            # initdb asks access(2) for its programs, which lets other users than root have no
+            # such right unless this bit is set. Nothing but the one right survives the exec.
+            keep = "--securebits=+no_setuid_fixup"
+            yield (*plain, keep, f"--inh-caps=+{right}", f"--ambient-caps=+{right}")
 
 
 def _can_use(as_user: Sequence[str], paths: Sequence[Path]) -> bool:

@@ -5,8 +5,6 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html
 
 from datetime import UTC, datetime
 
-from server.metadata import blobs
-from server.metadata.connection import Connection
 from server.model.blob import Slice
 from server.model.checksum import ChecksumAlgorithm
 from server.model.multipart_upload import Part
@@ -17,7 +15,7 @@ from server.rules.entity_sizes import check_put_size
 from server.rules.etags import quote_etag
 from server.rules.multipart import check_part_algorithm, parse_part_number
 from server.rules.unsupported_headers import refuse_unsupported_headers
-from server.writing import publisher
+from server.writing import publishing
 
 
 async def upload_part(request: ObjectRequest, stores: Stores) -> S3Reply:
@@ -42,13 +40,8 @@ async def upload_part(request: ObjectRequest, stores: Stores) -> S3Reply:
             algorithm,
             digests.checksum(algorithm),
         )
-        publish = publisher(stores, received)
-
-        async def prepare(conn: Connection) -> None:
-            await blobs.lock_for_writing(conn, [blob])
-            await publish()
-
         slices = [Slice(blob, 0, blob.size)] if blob.size else []
+        prepare = publishing(stores, received)
         await store_part(request, stores, upload, part, slices, prepare)
 
     told = request.body.checksum_algorithm or algorithm

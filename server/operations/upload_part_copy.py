@@ -11,10 +11,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from server.blobs.receiving import ReceivedBlob
 from server.copying import SourceGone, checksum_of_range, find_source, lock_slices
 from server.errors import ErrorCode, S3Error
-from server.metadata import blobs
 from server.metadata.connection import Connection
 from server.model.blob import InlineBody, Slice
 from server.model.checksum import ChecksumAlgorithm
@@ -30,7 +28,7 @@ from server.rules.entity_sizes import check_copy_size
 from server.rules.multipart import parse_part_number
 from server.rules.ranges import parse_copy_range
 from server.rules.unsupported_headers import refuse_unsupported_headers
-from server.writing import Prepare, publisher
+from server.writing import publishing
 from xml_responses.copies import copy_part_result
 
 
@@ -106,7 +104,7 @@ async def _store(
         async with stores.blobs.receive_blob(BytesOfRow(data)) as received:
             slices: Sequence[Slice] = [Slice(received.blob, 0, len(data))] if data else []
             part = _part(said, slices, selection.length)
-            prepare = _publishing(stores, received)
+            prepare = publishing(stores, received)
             return part, await store_part(request, stores, upload, part, slices, prepare)
 
     slices = await slices_of(stores, content, selection)
@@ -118,16 +116,6 @@ async def _store(
 
     part = _part(said, slices, selection.length)
     return part, await store_part(request, stores, upload, part, slices, prepare_slices)
-
-
-def _publishing(stores: Stores, received: ReceivedBlob) -> Prepare:
-    publish = publisher(stores, received)
-
-    async def prepare(conn: Connection) -> None:
-        await blobs.lock_for_writing(conn, [received.blob])
-        await publish()
-
-    return prepare
 
 
 def _part(said: tuple[int, ChecksumAlgorithm, str], slices: Sequence[Slice], size: int) -> Part:

@@ -124,6 +124,8 @@ async def test_a_thousand_clients_that_vanish_leave_no_open_file_behind(
     await s3.put(f"/{bucket}/stored", body=body)
     upload = s3.message("PUT", f"/{bucket}/key", body=body)
     download = s3.message("GET", f"/{bucket}/stored")
+    # Connections to the database are opened when they are needed, and kept.
+    await asyncio.gather(*(s3.get(f"/{bucket}") for _ in range(100)))
     before = open_files(workers_of(server))
     at_once = asyncio.Semaphore(20)
 

@@ -1,8 +1,10 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
 from server.metadata.connection import Connection, connect
+from server.metadata.embedded import EmbeddedPostgres
 from server.metadata.store import Metadata
 from server.model.bucket import Bucket
 from tests.metadata.rows import Decision, new_bucket
@@ -41,3 +43,13 @@ async def allowed(metadata: Metadata, home: Bucket) -> Decision:
     """A decision under the revision that made the bucket."""
     await metadata.settings.refresh()
     return Decision(metadata, metadata.settings.revision)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Iterator[Path]:
+    """Where a PostgreSQL is started; none is left behind."""
+    directory = tmp_path / "postgres"
+    yield directory
+    if (directory / "data").exists():
+        with EmbeddedPostgres(directory):
+            pass

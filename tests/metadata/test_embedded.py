@@ -1,16 +1,10 @@
 """The embedded PostgreSQL with real processes, started, shared, killed and started again."""
 
 import os
-import pwd
 import signal
 import subprocess
 import sys
-import textwrap
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -18,75 +12,14 @@ import pytest
 from server.metadata.embedded import EmbeddedPostgres
 from server.metadata.embedded_programs import EmbeddedPostgresError
 from server.metadata.embedded_settings import SUPERUSER
-
-PROJECT = Path(__file__).parents[2]
-GIVE_UP_SECONDS = 30
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which root may")
-
-
-@pytest.fixture
-def directory(tmp_path: Path) -> Iterator[Path]:
-    """Where a PostgreSQL is started; none is left behind."""
-    directory = tmp_path / "postgres"
-    yield directory
-    if (directory / "data").exists():
-        with EmbeddedPostgres(directory):
-            pass
-
-
-@contextmanager
-def another_user(directory: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that uses the PostgreSQL until it reads a line or is killed."""
-    program = f"""
-        import sys
-        from pathlib import Path
-        from server.metadata.embedded import EmbeddedPostgres
-        with EmbeddedPostgres(Path({str(directory)!r})) as postgres:
-            print("using", flush=True)
-            sys.stdin.readline()
-    """
-    process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(program)],
-        cwd=PROJECT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin
-    assert process.stdout
-    try:
-        with process.stdin, process.stdout:
-            assert process.stdout.readline() == "using\n"
-            yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def postmaster(directory: Path) -> int:
-    return int((directory / "data" / "postmaster.pid").read_text().splitlines()[0])
-
-
-def ask(postgres: EmbeddedPostgres, question: str) -> Any:
-    with psycopg.connect(postgres.url) as conn:
-        row = conn.execute(question).fetchone()  # type: ignore[arg-type]
-        return row[0] if row else None
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def eventually(attempt: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + GIVE_UP_SECONDS
-    while not (found := attempt()):
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.02)
-    return found
+from tests.metadata.postgres_processes import (
+    PROJECT,
+    another_user,
+    ask,
+    eventually,
+    is_running,
+    postmaster,
+)
 
 
 def test_postgres_runs_inside_the_context_and_only_there(directory: Path) -> None:
@@ -310,100 +243,8 @@ def test_a_program_of_postgres_sees_no_secret_of_ours(
     assert b"S3D_" not in seen
 
 
-@needs_root
-def test_no_other_user_can_connect(directory: Path) -> None:
-    with EmbeddedPostgres(directory) as postgres:
-        refused = _connect_as("nobody", postgres.url)
-
-    assert "Permission denied" in refused
-
-
-@needs_root
-def test_no_other_user_can_connect_even_where_it_reaches_the_socket(directory: Path) -> None:
-    with EmbeddedPostgres(directory) as postgres, ExitStack() as stack:
-        for path in (directory, *directory.parents):
-            mode = path.stat().st_mode
-            stack.callback(path.chmod, mode & 0o7777)
-            path.chmod(0o755)
-        socket_directory = directory / "socket"
-        if socket_directory.exists():
-            socket_directory.chmod(0o755)
-            (socket_directory / ".s.PGSQL.5432").chmod(0o777)
-
-        refused = _connect_as("nobody", postgres.url)
-
-    assert "authentication failed" in refused or "Permission denied" in refused
-
-
-@needs_root
-def test_a_directory_below_one_that_is_closed_is_no_obstacle(tmp_path: Path) -> None:
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o700)
-
-    with EmbeddedPostgres(closed / "postgres") as postgres:
-        assert ask(postgres, "SELECT 1") == 1
-
-    assert closed.stat().st_mode & 0o777 == 0o700
-
-
-@needs_root
-def test_root_leaves_the_directory_of_another_user_alone(directory: Path) -> None:
-    directory.mkdir()
-    os.chown(directory, pwd.getpwnam("nobody").pw_uid, -1)
-
-    with (
-        pytest.raises(EmbeddedPostgresError, match="belongs to the user nobody"),
-        EmbeddedPostgres(directory),
-    ):
-        pass
-
-
-@needs_root
-def test_postgres_does_not_run_as_root(directory: Path) -> None:
-    with EmbeddedPostgres(directory):
-        owner = Path(f"/proc/{postmaster(directory)}").stat().st_uid
-
-    assert owner != 0
-
-
-@needs_root
-def test_root_of_a_container_without_the_right_to_read_everything_can_start_it(
-    tmp_path: Path,
-) -> None:
-    """Docker's default set of rights has dac_override and lacks dac_read_search."""
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o700)
-    fewer = ["setpriv", "--bounding-set=-dac_read_search,-sys_ptrace"]
-    command = [*fewer, sys.executable, "-m", "tests.metadata.comes_and_goes", str(closed / "pg")]
-
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
-
-    assert (done.stdout, done.stderr) == ("1\n", "")
-
-
 def test_the_superuser_is_there_for_repairs(directory: Path) -> None:
     with EmbeddedPostgres(directory) as postgres:
         url = postgres.url.replace("//s3d@", f"//{SUPERUSER}@")
         with psycopg.connect(url) as conn:
             assert conn.execute("SHOW is_superuser").fetchone() == ("on",)
-
-
-def _connect_as(user: str, url: str) -> str:
-    """Return what libpq says to another user of the machine."""
-    about = pwd.getpwnam(user)
-    program = """
-        import os, sys
-        import psycopg  # while root: other users may not be able to read this interpreter's files
-        os.setgroups([]), os.setgid(int(sys.argv[3])), os.setuid(int(sys.argv[2]))
-        try:
-            psycopg.connect(sys.argv[1])
-        except psycopg.OperationalError as error:
-            print(error)
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program), url, str(about.pw_uid), str(about.pw_gid)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout

@@ -1,4 +1,5 @@
 import asyncio
+
 import pytest
 
 from server.metadata import blobs, job_runs, manifests, multipart_uploads, released

@@ -10,6 +10,7 @@ from tests.operations.uploads import begin, md5_hex, random_bytes
 from tests.signing import content_md5, sha256_base64
 
 BODY = random_bytes(100_000)
+ARABIC_ONE = "\u0661"
 NOT_AN_ID = "A" * 64
 
 
@@ -32,10 +33,12 @@ async def test_upload_part_takes_the_numbers_from_1_to_10000(
     assert (await upload.parts()).texts("Part/PartNumber") == [str(number)]
 
 
-@pytest.mark.parametrize("number", ["0", "10001", "-1", "1_0", "+1", " 1", "x", "", "1.0", "١"])
+@pytest.mark.parametrize(
+    "number", ["0", "10001", "-1", "1_0", "+1", " 1", "x", "", "1.0", ARABIC_ONE]
+)
 async def test_upload_part_refuses_any_other_number(s3: S3Client, bucket: str, number: str) -> None:
     upload = await begin(s3, bucket)
-    quoted = number.replace("+", "%2B").replace(" ", "%20").replace("١", "%D9%A1")
+    quoted = number.replace("+", "%2B").replace(" ", "%20").replace(ARABIC_ONE, "%D9%A1")
 
     answer = await s3.put(f"{upload.path}?partNumber={quoted}&uploadId={upload.id}", body=b"x")
 
@@ -48,7 +51,7 @@ async def test_upload_part_refuses_any_other_number(s3: S3Client, bucket: str, n
     [
         pytest.param(NOT_AN_ID, id="of an id as we make them"),
         pytest.param("x", id="short"),
-        pytest.param("%00" * 64, id="NUL"),
+        pytest.param("%C3%BC" * 32, id="not ASCII"),
         pytest.param("", id="empty"),
     ],
 )

@@ -40,7 +40,7 @@ def test_add_tells_a_missing_text_from_an_empty_one() -> None:
         pytest.param("\x01", b"&#x1;", id="first of C0 a key may hold"),
         pytest.param("a\x1fb", b"a&#x1f;b", id="last of C0"),
         pytest.param("\x0b\x0c", b"&#xb;&#xc;", id="vertical tab and form feed"),
-        pytest.param("\x00", b"&#x0;", id="NUL, which only an error can quote"),
+        pytest.param("\x00", b"&#x0;", id="NUL, which no key holds"),
         pytest.param("\ufffe\uffff", b"&#xfffe;&#xffff;", id="noncharacters"),
         pytest.param("<\x07>&", b"&lt;&#x7;&gt;&amp;", id="beside markup"),
         pytest.param("ü\x1b€\U0001f600", "ü&#x1b;€\U0001f600".encode(), id="beside UTF-8"),

@@ -5,7 +5,7 @@ def test_error_document_has_the_elements_of_its_code_before_the_request_id() -> 
     document = error_document(
         code="NoSuchKey",
         message="The specified key does not exist.",
-        detail={"Key": "a<b>\x01", "VersionId": "null"},
+        detail={"Key": "a<b>\x00\x01\ud800", "VersionId": "null"},
         resource=None,
         request_id="4442587FB7D0A2F9",
         host_id="aGVsbG8=",
@@ -16,7 +16,7 @@ def test_error_document_has_the_elements_of_its_code_before_the_request_id() -> 
         b"<Error>"
         b"<Code>NoSuchKey</Code>"
         b"<Message>The specified key does not exist.</Message>"
-        b"<Key>a&lt;b&gt;&#x1;</Key>"
+        b"<Key>a&lt;b&gt;\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd</Key>"
         b"<VersionId>null</VersionId>"
         b"<RequestId>4442587FB7D0A2F9</RequestId>"
         b"<HostId>aGVsbG8=</HostId>"
