@@ -15,7 +15,7 @@ from server.model.names import BlobDigest
 _LOCK_FOR_WRITING: Final[LiteralString] = """
     INSERT INTO blob (digest, size, block_crcs)
     SELECT q.digest, q.size, q.block_crcs
-      FROM unnest(%(digests)s::bytea[], %(sizes)s::bigint[], %(block_crcs)s::bytea[])
+      FROM unnest(%(digests)b::bytea[], %(sizes)b::bigint[], %(block_crcs)b::bytea[])
            AS q (digest, size, block_crcs)
      ORDER BY q.digest
         ON CONFLICT (digest) DO UPDATE
@@ -25,7 +25,7 @@ _LOCK_FOR_WRITING: Final[LiteralString] = """
 # FOR KEY SHARE keeps the sweep, which locks FOR UPDATE, away until a row names the blob.
 _LOCK_FOR_REFERENCE: Final[LiteralString] = """
     SELECT digest FROM blob
-     WHERE digest = ANY(%(digests)s::bytea[]) AND trashed IS NULL
+     WHERE digest = ANY(%(digests)b::bytea[]) AND trashed IS NULL
      ORDER BY digest
        FOR KEY SHARE
 """

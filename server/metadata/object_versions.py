@@ -75,7 +75,7 @@ _COLUMNS: Final[LiteralString] = """
 _FIND: Final[LiteralString] = f"""
     SELECT r.revision, CASE WHEN q.with_body THEN v.body ELSE ''::bytea END, v.body IS NOT NULL,
            {_COLUMNS}
-      FROM unnest(%(bucket_ids)s::bigint[], %(keys)s::text[], %(with_body)s::boolean[])
+      FROM unnest(%(bucket_ids)b::bigint[], %(keys)b::text[], %(with_body)b::boolean[])
            WITH ORDINALITY AS q (bucket_id, key, with_body, n)
      CROSS JOIN settings_revision r
       LEFT JOIN object_version v
@@ -133,8 +133,7 @@ def _blob_or_manifest(row: TupleRow) -> BlobBody | ManifestBody:
     return ManifestBody(manifest_id, parts)
 
 
-# ORDER BY makes every writer take its row locks in the same order, so that two batches which share
-# keys wait for one another instead of deadlocking. A current row is replaced where it stands.
+# Arrays travel in binary form (%b): as text every element is escaped, at four times the CPU.
 _INSERT: Final[LiteralString] = """
     INSERT INTO object_version AS v
            (bucket_id, key, size, etag, storage_class, headers, user_metadata, tags,
@@ -142,17 +141,17 @@ _INSERT: Final[LiteralString] = """
     SELECT q.bucket_id, q.key, q.size, q.etag, q.storage_class, q.headers::jsonb,
            q.user_metadata::jsonb, q.tags::jsonb, q.checksum_algorithm, q.checksum_type,
            q.checksum, q.body, q.digest, q.manifest_id, q.parts
-      FROM unnest(%(bucket_ids)s::bigint[], %(keys)s::text[], %(sizes)s::bigint[],
-                  %(etags)s::text[], %(storage_classes)s::text[], %(headers)s::text[],
-                  %(user_metadata)s::text[], %(tags)s::text[], %(checksum_algorithms)s::text[],
-                  %(checksum_types)s::text[], %(checksums)s::text[], %(bodies)s::bytea[],
-                  %(digests)s::bytea[], %(manifest_ids)s::bigint[], %(parts)s::integer[])
+      FROM unnest(%(bucket_ids)b::bigint[], %(keys)b::text[], %(sizes)b::bigint[],
+                  %(etags)b::text[], %(storage_classes)b::text[], %(headers)b::text[],
+                  %(user_metadata)b::text[], %(tags)b::text[], %(checksum_algorithms)b::text[],
+                  %(checksum_types)b::text[], %(checksums)b::text[], %(bodies)b::bytea[],
+                  %(digests)b::bytea[], %(manifest_ids)b::bigint[], %(parts)b::integer[])
            AS q (bucket_id, key, size, etag, storage_class, headers, user_metadata, tags,
                  checksum_algorithm, checksum_type, checksum, body, digest, manifest_id, parts)
 """
 
 _IF_ALLOWED: Final[LiteralString] = """
-     WHERE (SELECT settings_hold(%(revision)s, %(bucket_ids)s::bigint[]))
+     WHERE (SELECT settings_hold(%(revision)s, %(bucket_ids)b::bigint[]))
 """
 
 # ORDER BY makes every writer take its row locks in the same order, so that two batches which share
@@ -337,10 +336,10 @@ async def delete_current(conn: Connection, bucket_id: int, key: ObjectKey) -> No
 # FOR UPDATE after ORDER BY takes the locks in the order in which _PUT takes them.
 _DELETE: Final[LiteralString] = """
     WITH guard AS MATERIALIZED (
-        SELECT settings_hold(%(revision)s, %(bucket_ids)s::bigint[]) AS holds
+        SELECT settings_hold(%(revision)s, %(bucket_ids)b::bigint[]) AS holds
     ), doomed AS MATERIALIZED (
         SELECT v.bucket_id, v.key
-          FROM unnest(%(bucket_ids)s::bigint[], %(keys)s::text[]) AS q (bucket_id, key)
+          FROM unnest(%(bucket_ids)b::bigint[], %(keys)b::text[]) AS q (bucket_id, key)
           JOIN object_version v ON v.bucket_id = q.bucket_id AND v.key = q.key AND v.is_current
          WHERE (SELECT holds FROM guard)
          ORDER BY v.bucket_id, v.key
