@@ -152,7 +152,7 @@ class Settings:
     inline_limit_bytes: int = field(
         default=8192,
         metadata=_about(
-            integer(0, 1 << 20),
+            integer(0, 512 << 10),  # PIECE_BYTES: what is larger is never gathered in memory
             "BYTES",
             "Bodies up to this size are kept in their row instead of a file.",
         ),

@@ -35,7 +35,8 @@ async def find_source(request: ObjectRequest, stores: Stores, source: CopySource
     bucket = await stores.metadata.settings.bucket(source.bucket)
     if bucket is None:
         raise S3Error(ErrorCode.NoSuchBucket, BucketName=source.bucket)
-    authorize(request.account, bucket)
+    owner = request.headers.get("x-amz-source-expected-bucket-owner")
+    authorize(request.account, bucket, expected_owner=owner)
     version = await find_version(
         stores, bucket, source.key, source.version_id, request.grant, with_body=True
     )

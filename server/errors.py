@@ -53,6 +53,10 @@ class ErrorCode(Enum):
     )
     InvalidArgument = 400, "Invalid Argument"
     InvalidBucketName = 400, "The specified bucket is not valid."
+    InvalidBucketOwnerAWSAccountID = (
+        400,
+        "The value of the expected bucket owner parameter must be an AWS Account ID...",
+    )
     InvalidChunkSizeError = (
         403,
         "Only the last chunk is allowed to have a size less than 8192 bytes",

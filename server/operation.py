@@ -62,7 +62,11 @@ class NewBucketRequest(S3Request):
 class BucketRequest(S3Request):
     """A request to a bucket that exists and that the caller may use so."""
 
-    bucket: Bucket
+    @property
+    def bucket(self) -> Bucket:
+        """Return the bucket, as it was when the request was last found to be allowed."""
+        assert self.grant.bucket is not None, "decided for an operation on a bucket"
+        return self.grant.bucket
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,12 +139,15 @@ class ObjectOperation:
         under, so the decision may come from the cache. Where it is False the cache is brought up to
         date before the decision: one more round trip, and nothing to remember.
     streams_body: the body may be aws-chunked; elsewhere S3 refuses the streaming payload modes.
+    states_object_checksum: a checksum in a header is that of the object which the request makes,
+        not that of its body.
     """
 
     name: str
     handler: Callable[[ObjectRequest, Stores], Awaitable[S3Reply]] | None = None
     checks_revision: bool = False
     streams_body: bool = False
+    states_object_checksum: bool = False
 
 
 Operation = ServiceOperation | NewBucketOperation | BucketOperation | ObjectOperation

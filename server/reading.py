@@ -8,7 +8,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from server.blobs.errors import StorageError
+from server.blobs.errors import RottenRow, StorageError
+from server.blobs.reading import OpenSlice
 from server.errors import ErrorCode, S3Error
 from server.metadata import manifests
 from server.metadata.store import Allowed
@@ -17,6 +18,7 @@ from server.model.bucket import Bucket
 from server.model.names import ObjectKey
 from server.model.object_version import ObjectContent, ObjectVersion
 from server.operation import ObjectRequest, Stores, Stream
+from server.rules.checksums import checksum_of
 from server.rules.conditional import check_read_conditions, parse_read_conditions
 from server.rules.etags import quote_etag
 from server.rules.http_dates import format_http_date
@@ -132,12 +134,12 @@ async def open_body(
     """Return the selected bytes: small ones at once, others as a stream that is already open.
 
     None: the version was replaced, and its bytes swept, after its row was read; look again.
+    Raises StorageError where the bytes are rotten (D9). The stream does, too, and where bytes that
+    it has not opened yet were swept meanwhile.
     """
     body = content.body
     if isinstance(body, InlineBody):
-        if selection.length == len(body.data):
-            return body.data
-        return body.data[selection.first : selection.last + 1]
+        return _inline(content, body.data)[selection.first : selection.last + 1]
     if selection.length == 0:
         return b""
     slices = _slices(stores, body, selection)
@@ -146,28 +148,43 @@ async def open_body(
     opened = None if first is None else await stores.blobs.open_slice(first)
     if opened is None:
         return None
-
-    async def pieces() -> AsyncGenerator[memoryview, None]:
-        current = opened
-        while True:
-            async with current, aclosing(current.pieces()) as read:
-                async for piece in read:
-                    yield piece
-            following = await anext(slices, None)
-            if following is None:
-                return
-            reopened = await stores.blobs.open_slice(following)
-            if reopened is None:
-                raise StorageError(f"blob {following.blob.digest.hex()} is gone during a read")
-            current = reopened
-
-    stream = pieces()
+    stream = _pieces(stores, opened, slices, selection.length)
 
     async def close() -> None:
         await stream.aclose()
         await opened.close()  # a generator that was never begun has closed nothing
 
     return Stream(selection.length, stream, close)
+
+
+async def _pieces(
+    stores: Stores, opened: OpenSlice, slices: AsyncIterator[Slice], length: int
+) -> AsyncGenerator[memoryview, None]:
+    """Yield the bytes of the open slice and of those after it, exactly so many."""
+    while True:
+        async with opened, aclosing(opened.pieces()) as read:
+            async for piece in read:
+                length -= len(piece)
+                yield piece
+        if not length:
+            return
+        following = await anext(slices, None)
+        if following is None:
+            # To end here would look like the end of the object, and the client would wait for the
+            # rest of what was announced.
+            raise StorageError("the parts of an object are gone during a read")
+        reopened = await stores.blobs.open_slice(following)
+        if reopened is None:
+            raise StorageError(f"blob {following.blob.digest.hex()} is gone during a read")
+        opened = reopened
+
+
+def _inline(content: ObjectContent, data: bytes) -> bytes:
+    """Return the body of a row, verified: D9. PostgreSQL may run without checksums of its pages."""
+    checksum = content.checksum
+    if checksum is not None and checksum_of(checksum.algorithm, data) != checksum.value:
+        raise RottenRow(checksum.algorithm.name)
+    return data
 
 
 async def slices_of(

@@ -210,7 +210,7 @@ _OBJECT: Final[Sequence[Route[ObjectOperation]]] = [
         "PUT",
         "partNumber&uploadId",
         "",
-        ObjectOperation("UploadPart", upload_part, checks_revision=True, streams_body=True),
+        ObjectOperation("UploadPart", upload_part, streams_body=True),
     ),
     (
         "PUT",
@@ -218,7 +218,14 @@ _OBJECT: Final[Sequence[Route[ObjectOperation]]] = [
         "x-amz-copy-source",
         ObjectOperation("UploadPartCopy", upload_part_copy),
     ),
-    ("POST", "uploadId", "", ObjectOperation("CompleteMultipartUpload", complete_multipart_upload)),
+    (
+        "POST",
+        "uploadId",
+        "",
+        ObjectOperation(
+            "CompleteMultipartUpload", complete_multipart_upload, states_object_checksum=True
+        ),
+    ),
     ("POST", "uploads", "", ObjectOperation("CreateMultipartUpload", create_multipart_upload)),
     ("DELETE", "uploadId", "", ObjectOperation("AbortMultipartUpload", abort_multipart_upload)),
     ("GET", "acl&[versionId]", "", ObjectOperation("GetObjectAcl")),

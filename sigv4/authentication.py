@@ -40,6 +40,19 @@ class Verified:
     hoisted: Mapping[str, str]
 
 
+def presigned_headers(raw_query: str) -> Mapping[str, str]:
+    """Return the headers that a presigned URL carries as parameters; none of any other query.
+
+    What Verified.hoisted will say, for who must know before verify() returned what is asked for.
+    Raises SignatureError where they cannot be read.
+    """
+    parameters = parse_query(raw_query)
+    amz = v4.amz_parameters(parameters)
+    if _V4_PARAMETERS.isdisjoint(amz) and _V2_PARAMETERS.isdisjoint(dict(parameters)):
+        return {}
+    return v4.hoisted_headers(amz)
+
+
 def parse_credentials(request: SignedRequest, *, allow_v2: bool = True) -> Claim | None:
     """Return who the request says has signed it; None if it does not say so at all.
 

@@ -6,7 +6,7 @@ that S3 answers.
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Protocol
@@ -44,9 +44,14 @@ _QUERY_COMPONENTS = (
     "X-Amz-Expires",
 )
 _COMPONENT_NAMES = frozenset(name.lower() for name in _QUERY_COMPONENTS)
+# Of a canonical encoding. A header could not hold them, and in what Version 2 signs a line feed
+# would make two headers of one.
+_control_character = re.compile("%(?:[01][0-9A-F]|7F)").search
+# Longer texts are read anew each time: a client must not fill the memory with what it makes up.
+_MAX_REMEMBERED = 1024
 
 
-class _Malformed(Protocol):
+class _Malformed(Hashable, Protocol):
     """Makes the error for a fault, in the words of the place that held the signature."""
 
     def __call__(self, fault: str, /, **detail: str) -> SignatureError: ...
@@ -191,8 +196,14 @@ def hoisted_headers(amz: Mapping[str, str]) -> dict[str, str]:
     """Return those of the x-amz-* parameters that a presigned URL carries in place of headers.
 
     JavaScript's SDK hoists every x-amz-* header, botocore those of a Version 2 URL.
+    Raises AuthorizationQueryParametersError for a value that no header can have.
     """
-    return {name: decoded(amz[name]) for name in amz.keys() - _COMPONENT_NAMES}
+    hoisted = {}
+    for name in amz.keys() - _COMPONENT_NAMES:
+        if _control_character(amz[name]):
+            raise _malformed_query(f"The query parameter {name} has control characters.")
+        hoisted[name] = decoded(amz[name])
+    return hoisted
 
 
 def _parse_expires(text: str) -> timedelta:
@@ -210,8 +221,17 @@ def _parse_expires(text: str) -> timedelta:
 
 
 # A client sends the same credential and header names again and again.
-@lru_cache(maxsize=256)
 def _parse_credential(text: str, malformed: _Malformed) -> CredentialScope:
+    read = _remembered_credential if len(text) <= _MAX_REMEMBERED else _read_credential
+    return read(text, malformed)
+
+
+def _parse_signed_headers(text: str, malformed: _Malformed) -> tuple[str, ...]:
+    read = _remembered_signed_headers if len(text) <= _MAX_REMEMBERED else _read_signed_headers
+    return read(text, malformed)
+
+
+def _read_credential(text: str, malformed: _Malformed) -> CredentialScope:
     # From the right, because an access key may hold "/".
     parts = text.rsplit("/", 4)
     if len(parts) != 5 or not all(parts):
@@ -227,12 +247,15 @@ def _parse_credential(text: str, malformed: _Malformed) -> CredentialScope:
     return CredentialScope(*parts)
 
 
-@lru_cache(maxsize=256)
-def _parse_signed_headers(text: str, malformed: _Malformed) -> tuple[str, ...]:
+def _read_signed_headers(text: str, malformed: _Malformed) -> tuple[str, ...]:
     names = sorted(text.lower().split(";"))
     if len(set(names)) != len(names) or not all(_header_name(name) for name in names):
         raise malformed("the SignedHeaders are mal-formed; expecting names separated by ';'.")
     return tuple(names)
+
+
+_remembered_credential = lru_cache(maxsize=256)(_read_credential)
+_remembered_signed_headers = lru_cache(maxsize=256)(_read_signed_headers)
 
 
 def verify_header(claim: HeaderV4, secret: str | None, region: str, now: datetime) -> Payload:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 import pytest
 
@@ -215,10 +215,10 @@ class S3Client:
         keys: list[str] = []
         start_after = ""
         while True:
-            query = urlencode({"list-type": "2", "start-after": start_after}, quote_via=quote)
-            page = await self.get(f"/{bucket}?{query}")
+            query = {"list-type": "2", "encoding-type": "url", "start-after": start_after}
+            page = await self.get(f"/{bucket}?{urlencode(query, quote_via=quote)}")
             assert page.status == 200, page.body
-            keys += page.texts("Contents/Key")
+            keys += map(unquote, page.texts("Contents/Key"))
             if page.texts("IsTruncated") == ["false"]:
                 return keys
             start_after = keys[-1]

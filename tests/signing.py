@@ -130,11 +130,12 @@ class V4:
     ) -> Seed:
         lower = request.lower
         pairs = parse_qsl(query, keep_blank_values=True)
+        encoded = sorted((quote(name, safe=""), quote(value, safe="")) for name, value in pairs)
         canonical = "\n".join(
             (
                 request.method,
                 quote(unquote_to_bytes(request.path), safe="/-_.~"),
-                "&".join(sorted(f"{quote(n, safe='')}={quote(v, safe='')}" for n, v in pairs)),
+                "&".join(f"{name}={value}" for name, value in encoded),
                 "".join(f"{name}:{' '.join(lower[name].split())}\n" for name in names),
                 ";".join(names),
                 content_sha256,

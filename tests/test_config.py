@@ -7,6 +7,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from server.blobs.receiving import PIECE_BYTES
 from server.cli.options import with_settings
 from server.config import SettingError, Settings, described
 from server.config_values import Address, parse_address
@@ -168,3 +169,9 @@ def test_settings_that_do_not_fit_name_the_one_to_mend() -> None:
         Settings(tls_cert=Path("a.pem"))
 
     assert refused.value.name == "tls_key"
+
+
+def test_the_largest_inline_limit_is_one_that_the_blob_store_takes() -> None:
+    assert read("--inline-limit-bytes", str(PIECE_BYTES)).inline_limit_bytes == PIECE_BYTES
+    with pytest.raises(ValueError, match="inline-limit-bytes"):
+        read("--inline-limit-bytes", str(PIECE_BYTES + 1))

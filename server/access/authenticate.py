@@ -1,17 +1,23 @@
 """Who sends a request: a signature is checked against the secret of the key that it names."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from server.errors import ErrorCode, S3Error
 from server.metadata.settings_cache import SettingsCache
 from server.model.bucket import AccessKey
 from server.model.names import AccessKeyId
-from sigv4.authentication import parse_credentials, verify
+from sigv4.authentication import parse_credentials, presigned_headers, verify
 from sigv4.errors import SignatureError
 from sigv4.payloads import Payload
 from sigv4.request import SignedRequest
+
+# Any other name is that of no key. PostgreSQL could not even be asked for some of them, and long
+# ones would fill the memory as names that are remembered to have no key.
+_POSSIBLE_KEY: Final = re.compile(r"[!-~]{1,128}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +46,30 @@ async def authenticate(
         claim = parse_credentials(request, allow_v2=allow_v2)
         if claim is None:
             raise S3Error(ErrorCode.AccessDenied)
-        key = await settings.access_key(AccessKeyId(claim.access_key_id))
+        key = None
+        if _POSSIBLE_KEY.fullmatch(claim.access_key_id):
+            key = await settings.access_key(AccessKeyId(claim.access_key_id))
         secret = key.secret if key is not None and key.active else None
         verified = verify(claim, secret, region=region, now=now)
     except SignatureError as error:
         raise s3_error(error) from error
     assert key is not None, "verify refuses a claim without a secret"
     return Sender(key, verified.payload, verified.hoisted)
+
+
+def all_headers(raw_query: str, headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the headers of a request, those that a presigned URL carries as parameters included.
+
+    They choose the operation, so they are read before authenticate() has found them to be signed.
+    Raises S3Error where they cannot be read.
+    """
+    if not raw_query:
+        return headers
+    try:
+        hoisted = presigned_headers(raw_query)
+    except SignatureError as error:
+        raise s3_error(error) from error
+    return {**hoisted, **headers} if hoisted else headers
 
 
 def s3_error(error: SignatureError) -> S3Error:

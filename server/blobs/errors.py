@@ -34,5 +34,12 @@ class RottenBlock(StorageError):
         self.block = block  # counted from 0
 
 
+class RottenRow(StorageError):
+    """A small body, kept in its row, is not what was written to it; it was not served. D9."""
+
+    def __init__(self, algorithm: str) -> None:
+        super().__init__(f"a body in its row is rotten: its {algorithm} is another")
+
+
 class BlobLayoutError(StorageError):
     """The directory is not, and must not become, a blob directory of this version."""

@@ -91,6 +91,11 @@ class BlobStore:
         self._readers.shutdown()
         self._writers.shutdown()
 
+    def refuse_when_read_only(self) -> None:
+        """Raise NodeReadOnly where an fsync has failed in any process of this node: D6."""
+        if self._read_only.is_set:
+            raise NodeReadOnly
+
     async def reject_when_low(self, length: int) -> None:
         """Raise DiskFull where so many bytes more would eat into the reserve.
 
@@ -167,7 +172,7 @@ class BlobStore:
 
         Raises NodeReadOnly, FsyncFailed.
         """
-        self._refuse_when_read_only()
+        self.refuse_when_read_only()
         await run(self._writers, trash.trash, self.layout, digests, self._read_only)
 
     async def restore(self, digests: Collection[BlobDigest]) -> frozenset[BlobDigest]:
@@ -177,7 +182,7 @@ class BlobStore:
 
         Raises NodeReadOnly, FsyncFailed.
         """
-        self._refuse_when_read_only()
+        self.refuse_when_read_only()
         return await run(self._writers, trash.restore, self.layout, digests, self._read_only)
 
     async def unlink_trashed(self, digests: Collection[BlobDigest]) -> None:
@@ -185,7 +190,7 @@ class BlobStore:
 
         Raises NodeReadOnly.
         """
-        self._refuse_when_read_only()
+        self.refuse_when_read_only()
         await run(self._writers, trash.unlink_trashed, self.layout, digests)
 
     def old_blobs(self, *, changed_before: float) -> AsyncIterator[list[BlobDigest]]:
@@ -210,7 +215,7 @@ class BlobStore:
             digests.close()
 
     def _publish(self, received: Sequence[ReceivedBlob]) -> None:
-        self._refuse_when_read_only()
+        self.refuse_when_read_only()
         again = []
         for body in received:
             digest = body.blob.digest
@@ -235,9 +240,5 @@ class BlobStore:
 
     async def _refuse_what_has_no_place(self, length: int) -> None:
         # Before the body is asked for: a client that waits for "100 Continue" keeps its bytes.
-        self._refuse_when_read_only()
+        self.refuse_when_read_only()
         await self.reject_when_low(length)
-
-    def _refuse_when_read_only(self) -> None:
-        if self._read_only.is_set:
-            raise NodeReadOnly

@@ -81,7 +81,7 @@ def _remove_if_unlocked(path: str) -> bool:
 
 
 def _old_files(directory: Path, changed_before: float) -> Generator[BlobDigest, None, None]:
-    with os.scandir(directory) as entries:
+    with disk_errors(f"look for old files in {directory}"), os.scandir(directory) as entries:
         for entry in entries:
             digest = digest_named(entry.name)
             if digest is not None and _is_old_file(entry, changed_before):

@@ -14,7 +14,7 @@ from server.config_values import parse_access_key, parse_secret_key
 from server.metadata import access_keys, accounts
 from server.metadata.connection import Connection
 from server.metadata.root_account import ROOT
-from server.model.bucket import Account, Secret
+from server.model.bucket import Account, Secret, account_number
 from server.model.names import AccessKeyId, CanonicalId
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@+-]{0,63}", re.ASCII)
@@ -141,6 +141,7 @@ def _check(pattern: re.Pattern[str], text: str | None, parameter: str, what: str
 def _shown(one: Account) -> dict[str, Any]:
     return {
         "account": one.name,
+        "account_id": account_number(one.id),
         "email": one.email,
         "canonical_id": one.canonical_id,
         "created": one.created.isoformat(),

@@ -37,13 +37,7 @@ async def run_worker(
     """
     assert settings.database_url is not None, "the embedded one has a URL, too"
     async with contextlib.AsyncExitStack() as stack:
-        metadata = await stack.enter_async_context(
-            Metadata.opened(
-                settings.database_url,
-                connections=settings.database_connections,
-                timeout_seconds=settings.database_timeout_seconds,
-            )
-        )
+        # Closed after the metadata, whose batches publish blobs until they have ended.
         blobs = BlobStore.open(
             settings.data / "blobs",
             inline_limit=settings.inline_limit_bytes,
@@ -52,6 +46,13 @@ async def run_worker(
             reserve_bytes=settings.disk_reserve_bytes,
         )
         stack.callback(blobs.close)
+        metadata = await stack.enter_async_context(
+            Metadata.opened(
+                settings.database_url,
+                connections=settings.database_connections,
+                timeout_seconds=settings.database_timeout_seconds,
+            )
+        )
         sweep = Sweep(metadata, blobs, grace_seconds=settings.trash_grace_seconds)
         await stack.enter_async_context(
             _background(sweep.run_every(settings.sweep_interval_seconds), "sweep")

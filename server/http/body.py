@@ -44,6 +44,7 @@ class HttpBody:
     Made after the sender is known, so "100 Continue" is only ever said to one who may go on.
 
     may_stream:   whether the operation takes aws-chunked bodies.
+    has_checksum: whether a checksum in a header is one of the body.
     idle_seconds: how long a client may send nothing.
 
     Raises S3Error where what the headers say of the body is malformed.
@@ -56,6 +57,7 @@ class HttpBody:
         payload: Payload,
         *,
         may_stream: bool,
+        has_checksum: bool,
         idle_seconds: float,
     ) -> None:
         self._http = http
@@ -73,7 +75,7 @@ class HttpBody:
                 "This operation does not take a body in aws-chunked encoding.",
             )
         if http.method in _WITH_BODY:
-            self._read_claims()
+            self._read_claims(has_checksum=has_checksum)
         if isinstance(payload, SignedPayload) and not http.body_exists:
             # An operation that reads no body would not look at what was signed.
             check_content_sha256(payload.sha256, _EMPTY_SHA256)
@@ -130,13 +132,13 @@ class HttpBody:
         self.verify(digests)
         return document
 
-    def _read_claims(self) -> None:
+    def _read_claims(self, *, has_checksum: bool) -> None:
         coding = self._headers.get("transfer-encoding", "chunked")
         if coding.lower() != "chunked":
             raise header_not_implemented(
                 "Transfer-Encoding", "This server takes no transfer coding but chunked."
             )
-        self._checksum = parse_body_checksum(self._headers)
+        self._checksum = parse_body_checksum(self._headers) if has_checksum else None
         if self._checksum is not None:
             self.checksum_algorithm = self._checksum.algorithm
         self._content_md5 = parse_content_md5(self._headers)

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
-from aiohttp.web_protocol import RequestHandler, RequestPayloadError
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
 from server.errors import ErrorCode
 from xml_responses.error_document import error_document
@@ -17,6 +18,9 @@ from xml_responses.error_document import error_document
 MAX_REQUEST_LINE: Final = 32 * 1024
 MAX_HEADER_FIELD: Final = 16 * 1024
 MAX_HEADERS: Final = 128
+# Of one head, while it comes. The three above alone would let a connection hold 2 MiB before its
+# sender is known.
+MAX_HEAD: Final = 64 * 1024
 # How long the rest of a refused body is read, so that the answer is not lost in a reset.
 _LINGER_SECONDS: Final = 5.0
 # Bytes of a body that wait to be read; beyond that the client is made to wait.
@@ -36,25 +40,46 @@ def new_request_id() -> str:
 class Connection(RequestHandler):
     """One client's connection. head_seconds: how long it may take over a request's head."""
 
-    __slots__ = ("_head_seconds", "_head_timer")
+    __slots__ = ("_head_bytes", "_head_seconds", "_head_timer", "_latest_body")
 
     def __init__(self, *args: Any, head_seconds: float, **options: Any) -> None:
         super().__init__(*args, **options)
         self._head_seconds = head_seconds
         self._head_timer: asyncio.TimerHandle | None = None
+        self._head_bytes = 0  # of the head that is on its way
+        self._latest_body: StreamReader = EMPTY_PAYLOAD  # of the last request whose head has come
 
     def data_received(self, data: bytes) -> None:
+        if self._head_bytes > MAX_HEAD:
+            return  # refused; requests before it may hold up the answer, but nothing more is kept
+        requests = self._request_count
+        is_body = not self._latest_body.is_eof()
         super().data_received(data)
-        if self._messages:
+        if self._request_count > requests:
+            self._end_head()
+            self._latest_body = self._messages[-1][1]
             self._break_off_bodies()
-        if self._current_request is not None:
-            return
-        if self._messages:
-            self._stop_head_timer()
-        elif self._head_timer is None and self._waiter is not None:
-            # The first bytes of a head that is not complete yet. Bytes that trickle in do not
-            # start the time anew.
-            self._head_timer = self._loop.call_later(self._head_seconds, self.force_close)
+        elif data and not is_body:
+            self._take_head(len(data))
+
+    def _take_head(self, size: int) -> None:
+        """Count bytes of a head that is not complete yet, and the time it takes."""
+        self._head_bytes += size
+        if self._head_bytes - size <= MAX_HEAD < self._head_bytes:
+            error = _ErrInfo(status=400, exc=LineTooLong(b"", MAX_HEAD), message="")
+            self._request_count += 1
+            self._messages.append((error, EMPTY_PAYLOAD))
+            if self._waiter is not None and not self._waiter.done():
+                self._waiter.set_result(None)
+        elif self._head_timer is None:
+            # Bytes that trickle in do not start the time anew.
+            self._head_timer = self._loop.call_later(self._head_seconds, self._give_up_head)
+
+    def _give_up_head(self) -> None:
+        self._head_timer = None
+        # The answers to requests that came before it may take longer.
+        if self._current_request is None and not self._messages:
+            self.force_close()
 
     def _break_off_bodies(self) -> None:
         """Tell who waits for the rest of a body that it will not come.
@@ -71,10 +96,11 @@ class Connection(RequestHandler):
                 body.feed_eof()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self._stop_head_timer()
+        self._end_head()
         super().connection_lost(exc)
 
-    def _stop_head_timer(self) -> None:
+    def _end_head(self) -> None:
+        self._head_bytes = 0
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None

@@ -15,7 +15,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from server import routes
-from server.access.authenticate import Sender, authenticate
+from server.access.authenticate import Sender, all_headers, authenticate
 from server.access.authorize import authorize
 from server.access.grant import Grant
 from server.blobs.errors import DiskFull, NodeReadOnly, StorageError
@@ -46,8 +46,10 @@ from server.rules.names import check_bucket_name, parse_key
 from server.rules.routing import AnyOperation, Table, match, refusal
 from sigv4.request import SignedRequest
 
+_READS: Final = frozenset({"GET", "HEAD"})
 # What the log says of a client that did not stay for its answer.
 _CLIENT_GONE: Final = "ClientGone"
+_EXPECTED_OWNER: Final = "x-amz-expected-bucket-owner"
 
 
 @dataclass(slots=True)
@@ -69,12 +71,6 @@ class Decision:
     sender: Sender
     bucket: Bucket | None  # None: of an operation that needs none
     revision: int
-
-    @property
-    def known_bucket(self) -> Bucket:
-        """Return the bucket of an operation that needs one: it was looked up for the decision."""
-        assert self.bucket is not None, "decided for an operation on a bucket"
-        return self.bucket
 
 
 class Dispatcher:
@@ -104,7 +100,14 @@ class Dispatcher:
                 raise S3Error(ErrorCode.SlowDown)
             return await self._operate(http, exchange), ""
         except Exception as error:  # noqa: BLE001 - the one place that turns errors into documents
-            s3_error = self._understand(error, exchange)
+            return self._refused(error, http, exchange)
+
+    def _refused(
+        self, error: Exception, http: web.BaseRequest, exchange: Exchange
+    ) -> tuple[S3Reply, str]:
+        # Not in the frame that the traceback holds: an error that its own frame names would live,
+        # with all that the client sent, until garbage is collected.
+        s3_error = self._understand(error, exchange)
         resource = http.raw_path.partition("?")[0]
         has_body = http.method != "HEAD"
         reply = error_reply(s3_error, resource=resource, request_id=exchange.id, has_body=has_body)
@@ -167,7 +170,7 @@ class Dispatcher:
         if not address.is_virtual_hosted and address.raw_path.startswith("/-/"):
             return await self._health(address.raw_path)
         exchange.bucket, exchange.key = address.bucket or "", address.key
-        operation = _operation(address, http.method, headers)
+        operation = _operation(address, http.method, all_headers(address.raw_query, headers))
         exchange.operation = operation.name
         signed = SignedRequest(
             http.method,
@@ -178,6 +181,9 @@ class Dispatcher:
         )
         decision = await self._decide(operation, signed, address)
         exchange.account = decision.sender.key.account.name
+        if http.method not in _READS:
+            # D6 is of the node: what would be written to rows alone is refused, too.
+            self._stores.blobs.refuse_when_read_only()
         fields = partial(self._fields, http, exchange, headers, address, decision)
         match operation:
             case ServiceOperation(handler=handler) if handler is not None:
@@ -186,16 +192,14 @@ class Dispatcher:
                 name = check_bucket_name(address.bucket or "")
                 return await handler(NewBucketRequest(bucket_name=name, **fields()), self._stores)
             case BucketOperation(handler=handler) if handler is not None:
-                return await handler(
-                    BucketRequest(bucket=decision.known_bucket, **fields()), self._stores
-                )
-            case ObjectOperation(handler=handler, streams_body=streams) if handler is not None:
+                return await handler(BucketRequest(**fields()), self._stores)
+            case ObjectOperation(handler=handler) if handler is not None:
                 key = parse_key(address.key)
-                bucket = decision.known_bucket
-                return await handler(
-                    ObjectRequest(bucket=bucket, key=key, **fields(may_stream=streams)),
-                    self._stores,
+                of_body = fields(
+                    may_stream=operation.streams_body,
+                    has_checksum=not operation.states_object_checksum,
                 )
+                return await handler(ObjectRequest(key=key, **of_body), self._stores)
             case _:
                 raise S3Error(
                     ErrorCode.NotImplemented,
@@ -212,6 +216,7 @@ class Dispatcher:
         decision: Decision,
         *,
         may_stream: bool = False,
+        has_checksum: bool = True,
     ) -> dict[str, Any]:
         """Return what the requests of all operations have in common."""
         sender = decision.sender
@@ -224,12 +229,15 @@ class Dispatcher:
             "query": address.query,
             "address_url": _url(http.scheme, headers.get("host", ""), address),
             "account": sender.key.account,
-            "grant": Grant(decision.revision, lambda: self._decide_again(decision)),
+            "grant": Grant(
+                decision.revision, decision.bucket, lambda: self._decide_again(decision)
+            ),
             "body": HttpBody(
                 http,
                 headers,
                 sender.payload,
                 may_stream=may_stream,
+                has_checksum=has_checksum,
                 idle_seconds=self._settings.body_idle_timeout_seconds,
             ),
         }
@@ -270,24 +278,28 @@ class Dispatcher:
             bucket = None
             if isinstance(operation, BucketOperation | ObjectOperation):
                 bucket = await self._bucket(address.bucket or "")
-                authorize(sender.key.account, bucket)
+                owner = signed.headers.get(_EXPECTED_OWNER, sender.hoisted.get(_EXPECTED_OWNER))
+                authorize(sender.key.account, bucket, expected_owner=owner)
             if revision == self._cache.revision:
                 return Decision(sender, bucket, revision)
 
-    async def _decide_again(self, decision: Decision) -> int:
-        """Return the revision under which a decision still stands; S3Error where it does not."""
+    async def _decide_again(self, decision: Decision) -> tuple[int, Bucket | None]:
+        """Return the revision under which a decision still stands, and its bucket as it is now.
+
+        Raises S3Error where it does not stand.
+        """
+        bucket = None
         while True:
             revision = self._cache.revision
             key = await self._cache.access_key(decision.sender.key.access_key_id)
-            if key is None or not key.active or key.secret != decision.sender.key.secret:
+            if key != decision.sender.key:
                 raise S3Error(ErrorCode.InvalidAccessKeyId)
             if decision.bucket is not None:
                 bucket = await self._bucket(decision.bucket.name)
-                authorize(key.account, bucket)
-                if bucket.id != decision.bucket.id:
-                    raise S3Error(ErrorCode.OperationAborted)
+                # Whom the request expects to own it was asked before, and is the account itself.
+                authorize(decision.sender.key.account, bucket, expected_owner=None)
             if revision == self._cache.revision:
-                return revision
+                return revision, bucket
 
     async def _bucket(self, name: str) -> Bucket:
         bucket = await self._cache.bucket(check_bucket_name(name))

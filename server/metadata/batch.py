@@ -13,7 +13,7 @@ from typing import Final, Generic, TypeVar
 import psycopg
 from psycopg import errors as pg
 
-from server.metadata.connection import Connection
+from server.metadata.connection import UNAVAILABLE, Connection
 from server.metadata.errors import MetadataOverloaded, MetadataUnavailable
 from server.metadata.settling import settled
 
@@ -137,7 +137,7 @@ class Batch(Generic[Question, Answer]):
                     if connection is None or connection.closed:
                         connection = await self._connect()
                     answers = await self._without_deadlock(connection, questions)
-            except (psycopg.OperationalError, psycopg.InterfaceError, TimeoutError) as error:
+            except (*UNAVAILABLE, TimeoutError) as error:
                 failure = MetadataUnavailable(str(error))
                 await _discard(connection)
                 connection = None
@@ -153,12 +153,25 @@ class Batch(Generic[Question, Answer]):
                     future.set_result(answer)
                 return connection
         if len(batch) > 1 and not isinstance(failure, MetadataUnavailable):
-            # One question spoils the statement of all: ask each alone, so that one client's
-            # trouble stays its own.
+            return await self._answer_alone(connection, batch)
+        _fail(batch, failure)
+        return connection
+
+    async def _answer_alone(
+        self,
+        connection: Connection | None,
+        batch: list[tuple[Question, asyncio.Future[Answer]]],
+    ) -> Connection | None:
+        """Answer each question by itself: one spoilt the statement of all.
+
+        So one client's trouble stays its own.
+        """
+        try:
             for entry in batch:
                 connection = await self._answer_batch(connection, [entry])
-            return connection
-        _fail(batch, failure)
+        except asyncio.CancelledError:
+            _fail(batch, MetadataUnavailable("the server is stopping"))
+            raise
         return connection
 
     async def _without_deadlock(

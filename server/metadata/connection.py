@@ -5,6 +5,7 @@ from typing import Any, Final
 import orjson
 import psycopg
 from psycopg import AsyncConnection
+from psycopg import errors as pg
 from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_loads
 
@@ -12,9 +13,24 @@ Connection = AsyncConnection[TupleRow]
 
 CONNECT_TIMEOUT_SECONDS: Final = 10
 
+# What psycopg raises where PostgreSQL is away, ended the session, or takes no writes; it counts the
+# last three among the internal errors.
+UNAVAILABLE: Final = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    pg.IdleInTransactionSessionTimeout,
+    pg.TransactionTimeout,
+    pg.ReadOnlySqlTransaction,
+)
+
+# Said by the session itself, so that no setting of a role or a database can make commits
+# asynchronous (D2) between the check at start and now. The URL may ask for more than that.
+_DURABLE: Final = "-c synchronous_commit=on"
 # A statement that takes longer is cancelled and answered with 503; see `database_timeout_seconds`.
+# settings_hold rests on the isolation: its last SELECT must see what its locks waited for.
 _SESSION: Final = (
-    "-c timezone=UTC -c statement_timeout={ms} -c idle_in_transaction_session_timeout={ms}"
+    "-c timezone=UTC -c default_transaction_isolation=read\\ committed"
+    " -c statement_timeout={ms} -c idle_in_transaction_session_timeout={ms}"
 )
 
 set_json_loads(orjson.loads)
@@ -36,7 +52,7 @@ async def connect(url: str, *, timeout_seconds: float = 60) -> Connection:
 def session(url: str, timeout_seconds: float) -> dict[str, Any]:
     """Return the keyword arguments of psycopg's connect that make a session ours.
 
-    Options that the URL sets itself are kept, before ours.
+    Options that the URL sets itself are kept, before most of ours.
     """
     given = str(psycopg.conninfo.conninfo_to_dict(url).get("options") or "")
     ours = _SESSION.format(ms=int(timeout_seconds * 1000))
@@ -44,5 +60,5 @@ def session(url: str, timeout_seconds: float) -> dict[str, Any]:
         "autocommit": True,
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
         "application_name": "s3d",
-        "options": f"{given} {ours}".strip(),
+        "options": " ".join(filter(None, (_DURABLE, given, ours))),
     }

@@ -76,7 +76,7 @@ _DELETE_SLICES: Final[LiteralString] = """
 _PUT_SLICES: Final[LiteralString] = """
     INSERT INTO slice (manifest_id, number, part_byte, digest, blob_byte, length)
     SELECT %(manifest_id)s, %(number)s, q.part_byte, q.digest, q.blob_byte, q.length
-      FROM unnest(%(part_bytes)s::bigint[], %(digests)s::bytea[], %(blob_bytes)s::bigint[],
+      FROM unnest(%(part_bytes)s::bigint[], %(digests)b::bytea[], %(blob_bytes)s::bigint[],
                   %(lengths)s::bigint[]) AS q (part_byte, digest, blob_byte, length)
 """
 

@@ -40,9 +40,11 @@ _FORGET_MANIFESTS: Final[LiteralString] = """
             OR NOT EXISTS (SELECT FROM manifest m WHERE m.id = r.manifest_id))
 """
 
+# A release that is left is a younger one, of a copy perhaps: its readers have their grace, too.
 _DELETE_UNREFERENCED_MANIFESTS: Final[LiteralString] = """
     DELETE FROM manifest m
      WHERE m.id = ANY(%(ids)s::bigint[])
+       AND NOT EXISTS (SELECT FROM released_manifest r WHERE r.manifest_id = m.id)
        AND NOT EXISTS (SELECT FROM object_version v WHERE v.manifest_id = m.id)
        AND NOT EXISTS (SELECT FROM multipart_upload u WHERE u.manifest_id = m.id)
 """

@@ -8,12 +8,11 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final, LiteralString, Protocol, Self, TypeVar
 
-import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from server.metadata import access_keys, buckets, object_versions, settings_revision
 from server.metadata.batch import Batch
-from server.metadata.connection import Connection, connect, session
+from server.metadata.connection import UNAVAILABLE, Connection, connect, session
 from server.metadata.errors import MetadataOverloaded, MetadataUnavailable
 from server.metadata.object_versions import Delete, Find, Publish, Put
 from server.metadata.settings_cache import SettingsCache
@@ -29,6 +28,9 @@ Asked = TypeVar("Asked")
 _LARGEST_BATCH: Final = 64
 # Questions that may wait for a batch, and requests for a connection, in one worker.
 _WAITING: Final = 2048
+# The pool waits twice as long after each failure to connect, for so long; whoever asks for a
+# connection later makes it begin anew. Long enough, its pauses would outlast PostgreSQL's.
+_RECONNECT_SECONDS: Final = 4.0
 # Two writers: while one waits for the disk, the other fills its batch.
 _WRITE_LANES: Final = 2
 
@@ -42,8 +44,11 @@ class Allowed(Protocol):
 
     revision: int
 
-    async def renew(self) -> None:
-        """Decide again, under the present revision; raise where it is not allowed any more."""
+    async def renew(self, bucket_id: int) -> int:
+        """Decide again, under the present revision; raise where it is not allowed any more.
+
+        Returns the id that the bucket has now: another one where it was deleted and made again.
+        """
 
 
 class Metadata:
@@ -60,6 +65,7 @@ class Metadata:
             max_size=connections,
             max_waiting=_WAITING,
             timeout=timeout_seconds,
+            reconnect_timeout=_RECONNECT_SECONDS,
             open=False,
         )
         self.settings = SettingsCache(self._load_key, self._load_bucket, self._read_revision)
@@ -99,7 +105,7 @@ class Metadata:
             found = await self._finds.ask(Find(bucket_id, key, with_body))
             if found.revision == allowed.revision:
                 return found.version
-            await self._renew(allowed, found.revision)
+            bucket_id = await self._renew(allowed, bucket_id, found.revision)
 
     async def put(
         self,
@@ -115,12 +121,12 @@ class Metadata:
         publish: as in object_versions.Put.
         """
         while not await self._puts.ask(Put(bucket_id, key, content, publish, allowed.revision)):
-            await self._renew(allowed)
+            bucket_id = await self._renew(allowed, bucket_id)
 
     async def delete(self, bucket_id: int, key: ObjectKey, allowed: Allowed) -> None:
         """Leave the key holding nothing, durably, whether it held something or not."""
         while not await self._deletes.ask(Delete(bucket_id, key, allowed.revision)):
-            await self._renew(allowed)
+            bucket_id = await self._renew(allowed, bucket_id)
 
     @contextlib.asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -133,7 +139,7 @@ class Metadata:
                 yield conn
         except TooManyRequests as error:
             raise MetadataOverloaded from error
-        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+        except (*UNAVAILABLE, PoolTimeout) as error:
             raise MetadataUnavailable(str(error)) from error
 
     @contextlib.asynccontextmanager
@@ -156,13 +162,16 @@ class Metadata:
             async with conn:
                 row = await (await conn.execute(_TRY_ALONE, {"job": job})).fetchone()
                 yield row is not None and bool(row[0])
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        except UNAVAILABLE as error:
             raise MetadataUnavailable(str(error)) from error
 
     async def write(
         self, allowed: Allowed, bucket_id: int, change: Callable[[Connection], Awaitable[Row]]
     ) -> Row:
         """Return what `change` returns, run in a transaction in which the decision holds.
+
+        bucket_id: of the bucket that is changed; `change` asks its request for the id, which is
+        another one once the decision was renewed for a bucket that was made again.
 
         The change may run again, on a new transaction, when the decision had to be renewed. It is
         finished even if the caller is cancelled, so that staged files stay valid meanwhile.
@@ -181,14 +190,14 @@ class Metadata:
             async with self.transaction() as conn:
                 if await settings_revision.hold(conn, allowed.revision, [bucket_id]):
                     return await change(conn)
-            await self._renew(allowed)
+            bucket_id = await self._renew(allowed, bucket_id)
 
-    async def _renew(self, allowed: Allowed, revision: int | None = None) -> None:
+    async def _renew(self, allowed: Allowed, bucket_id: int, revision: int | None = None) -> int:
         if revision is None:
             await self.settings.refresh()
         else:
             self.settings.observe(revision)
-        await allowed.renew()
+        return await allowed.renew(bucket_id)
 
     def _batch(
         self,

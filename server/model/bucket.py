@@ -17,6 +17,11 @@ class Account:
     created: datetime
 
 
+def account_number(account_id: int) -> str:
+    """Return the id of an account as S3 writes it: twelve digits."""
+    return f"{account_id:012}"
+
+
 @dataclass(frozen=True, slots=True)
 class AccessKey:
     """Credentials of an account. repr hides the secret, so no log line can show it."""

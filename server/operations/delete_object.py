@@ -19,6 +19,6 @@ async def delete_object(request: ObjectRequest, stores: Stores) -> S3Reply:
 
     if not names_null_version(version_id):
         return S3Reply(status=204, headers={"x-amz-version-id": version_id or ""})
-    await delete_if(request.bucket, request.key, condition, request.grant, stores)
+    await delete_if(request, stores, request.key, condition)
 
     return S3Reply(status=204)

@@ -63,7 +63,7 @@ async def _delete_one(
     try:
         key = parse_key(wanted.key)
         if names_null_version(wanted.version_id):
-            await delete_if(request.bucket, key, _condition(wanted), request.grant, stores)
+            await delete_if(request, stores, key, _condition(wanted))
     except S3Error as error:
         return NotDeleted(
             key=wanted.key,

@@ -156,7 +156,7 @@ def parse_list_buckets(query: Mapping[str, str]) -> ListBucketsQuery:
     return ListBucketsQuery(
         limit=None if limit is None else parse_integer(limit, "max-buckets", 1, MAX_BUCKETS_PAGE),
         prefix=_text(query, "prefix"),
-        region=query.get("bucket-region"),
+        region=_text(query, "bucket-region") if "bucket-region" in query else None,
         after=None if position is None else position.key,
     )
 

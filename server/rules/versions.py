@@ -3,9 +3,15 @@
 Source: S3 User Guide, "Using versioning in S3 buckets".
 """
 
+import re
+from typing import Final
+
 from server.errors import ErrorCode, S3Error
 from server.model.names import NULL_VERSION, ObjectKey
 from server.rules.arguments import invalid_argument
+
+# S3: URL-ready, and no more than 1,024 bytes. Answers repeat it in a header.
+_VERSION_ID: Final = re.compile(r"[A-Za-z0-9._~-]{1,1024}", re.ASCII)
 
 
 def names_null_version(version_id: str | None) -> bool:
@@ -13,10 +19,12 @@ def names_null_version(version_id: str | None) -> bool:
 
     version_id: as the request named it; None where it names none.
 
-    Raises S3Error InvalidArgument (400) for an empty one.
+    Raises S3Error InvalidArgument (400) for an empty one, and for one that no version can have.
     """
     if version_id == "":
         raise invalid_argument("Version id cannot be the empty string", "versionId", "")
+    if version_id is not None and not _VERSION_ID.fullmatch(version_id):
+        raise invalid_argument("Invalid version id specified", "versionId", version_id)
     return version_id is None or version_id == NULL_VERSION
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from server.blobs import sweep
+from server.blobs.errors import StorageError
 from server.blobs.receiving import ReceivedBlob
 from server.blobs.store import BlobStore
 from server.model.names import BlobDigest
@@ -187,3 +188,13 @@ def test_a_staged_file_that_vanishes_before_it_is_opened_is_not_counted(
     layout = open_store().layout
 
     assert not sweep._remove_if_unlocked(str(layout.staging / "gone"))
+
+
+def test_a_directory_that_cannot_be_listed_is_trouble_that_the_sweep_survives(
+    store: BlobStore,
+) -> None:
+    """An OSError would end the sweep of this worker for good."""
+    store.layout.trash.rmdir()
+
+    with pytest.raises(StorageError):
+        list(sweep.old_trash(store.layout, changed_before=LATER))

@@ -75,6 +75,8 @@ def test_list_shows_every_account_and_no_secret(s3d: Command) -> None:
     shown = listed(s3d("account", "list", "--json"))
 
     assert [each["account"] for each in shown] == ["alice", "bob"]
+    assert re.fullmatch(r"[0-9]{12}", shown[0]["account_id"])
+    assert shown[0]["account_id"] == alice["account_id"] != shown[1]["account_id"]
     assert alice["secret_key"] not in str(shown)
 
 

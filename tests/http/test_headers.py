@@ -129,3 +129,14 @@ async def test_an_answer_cannot_be_split_by_what_a_request_says(s3: S3Client, bu
 
     assert refused.refusal == (400, "InvalidArgument")
     assert "set-cookie" not in refused.headers
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
+async def test_an_answer_cannot_be_split_by_a_version_id(
+    s3: S3Client, bucket: str, method: str
+) -> None:
+    """A DELETE repeats the id in a header of its answer."""
+    refused = await s3.request(method, f"/{bucket}/key?versionId=a%0d%0aSet-Cookie:%20b")
+
+    assert refused.status == 400
+    assert "set-cookie" not in refused.headers

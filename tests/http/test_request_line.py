@@ -1,5 +1,7 @@
 """What is not HTTP, or not quite: an error of S3 and a closed connection, never a hung one."""
 
+import asyncio
+
 import pytest
 
 from tests.fix_s3 import S3Client
@@ -66,6 +68,27 @@ async def test_a_head_beyond_the_limits_is_refused_and_closed(s3: S3Client, mess
 
         assert answer.refusal == (400, "RequestHeaderSectionTooLarge")
         assert await wire.rest() == b""
+
+
+async def test_a_head_of_many_long_headers_is_refused_before_it_ends(s3: S3Client) -> None:
+    """No line is too long, but all of them together are more than a stranger may make us keep."""
+    line = b"a" * 8_000 + b"\r\n"
+    async with s3.connected() as wire:
+        await wire.send(b"GET / HTTP/1.1\r\n" + HOST)
+        for number in range(9):
+            await wire.send(b"x-%d: " % number + line)
+            await asyncio.sleep(0.01)
+
+        assert b"<Code>RequestHeaderSectionTooLarge</Code>" in await wire.rest()
+
+
+async def test_bytes_of_a_body_do_not_count_as_a_head(s3: S3Client, bucket: str) -> None:
+    body = b"x" * 1_000_000
+    async with s3.connected() as wire:
+        for _ in range(3):
+            assert (await s3.on(wire).put(f"/{bucket}/key", body=body)).status == 200
+
+    assert (await s3.get(f"/{bucket}/key")).body == body
 
 
 async def test_a_request_line_of_a_presigned_url_with_a_long_key_is_read(

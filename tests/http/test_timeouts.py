@@ -7,10 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fix_s3 import Disk, S3Client
+from tests.fix_s3 import Disk, S3Client, client_of
 from tests.fix_server import RunningServer, complaints_of, own_database, running_server
 from tests.processes import open_files, workers_of
-from tests.signing import Keys
 
 LARGE = 24 << 20  # more than the buffers of two sockets hold
 
@@ -38,8 +37,7 @@ def hurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]
 
 @pytest.fixture
 def s3(hurried: RunningServer) -> S3Client:
-    keys = Keys(hurried.access_key, hurried.secret_key)
-    return S3Client(hurried.endpoint, keys, f"127.0.0.1:{hurried.port}")
+    return client_of(hurried)
 
 
 @pytest.fixture

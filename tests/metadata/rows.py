@@ -34,10 +34,11 @@ class Decision:
         self.revision = revision
         self.renewed = 0
 
-    async def renew(self) -> None:
+    async def renew(self, bucket_id: int) -> int:
         assert self._metadata is not None, "nobody changes settings meanwhile"
         self.revision = self._metadata.settings.revision
         self.renewed += 1
+        return bucket_id
 
 
 def content(body: StoredBody | bytes, *, etag: str | None = None) -> ObjectContent:

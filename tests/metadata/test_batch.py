@@ -326,3 +326,33 @@ async def test_closing_fails_what_is_under_way_and_what_waits(asked: Asked) -> N
 
     outcomes = await asyncio.gather(*taken, *waiting, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [MetadataUnavailable] * 3
+
+
+
+async def test_closing_fails_those_too_who_are_asked_alone_after_a_batch_that_failed(
+    asked: Asked,
+) -> None:
+    asked_alone = asyncio.Event()
+
+    async def spoil(_: Connection, questions: Sequence[int]) -> None:
+        if len(questions) > 1:
+            raise ValueError
+        if questions[0] == 2:
+            asked_alone.set()
+            await asyncio.Event().wait()
+
+    asked.gate.clear()
+    asked.before = spoil
+    batch = asked.batch()
+    first = ask(batch, 1)
+    await asked.taken.acquire()
+    spoilt = ask(batch, 2, 3, 4)
+    await soon()
+    asked.gate.set()
+    await asked_alone.wait()
+
+    await batch.close()
+
+    outcomes = await asyncio.wait_for(asyncio.gather(*spoilt, return_exceptions=True), 5)
+    assert await asyncio.gather(*first) == [2]
+    assert [type(outcome) for outcome in outcomes] == [MetadataUnavailable] * 3

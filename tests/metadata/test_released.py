@@ -252,6 +252,21 @@ async def test_a_manifest_waits_for_the_grace_of_its_readers(
     assert await count(conn, "manifest") == 1
 
 
+async def test_a_manifest_waits_for_the_readers_of_its_last_copy(
+    conn: Connection, upload_of_two: int
+) -> None:
+    """Scenario: the object was replaced long ago, its copy just now."""
+    await delete_object(conn, "key")
+    await conn.execute("UPDATE released_manifest SET released = now() - interval '2 minutes'")
+    await conn.execute("INSERT INTO released_manifest VALUES (%s)", [upload_of_two])
+
+    assert await delete_manifests(conn, grace_seconds=60) == 1
+    assert await count(conn, "manifest") == 1
+
+    assert await delete_manifests(conn, grace_seconds=0) == 1
+    assert await count(conn, "manifest") == 0
+
+
 async def test_a_manifest_that_a_copy_is_about_to_name_is_left_for_another_time(
     conn: Connection, other: Connection, upload_of_two: int
 ) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+from email.header import decode_header, make_header
 
 import pytest
 
@@ -253,7 +254,8 @@ async def test_put_object_returns_user_metadata_beyond_ascii_as_rfc_2047_words(
 
     shown = (await s3.head(f"/{bucket}/key")).headers["x-amz-meta-a"]
 
-    assert shown == "=?UTF-8?B?w4RNw4Raw5XDkSBTMw==?="
+    assert shown.isascii()
+    assert str(make_header(decode_header(shown))) == "ÄMÄZÕÑ S3"
 
 
 async def test_put_object_needs_its_bucket(s3: S3Client) -> None:

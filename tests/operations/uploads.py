@@ -3,9 +3,9 @@
 import base64
 import hashlib
 import random
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import quote
 
 from tests.fix_s3 import S3Client, path_of
 from tests.wire import Answer
@@ -108,7 +108,10 @@ async def begin(
     path = path_of(bucket, key)
     created = await s3.post(f"{path}?uploads", headers=headers)
     assert created.status == 200, created.body
-    return Upload(s3, path, quote(created.document.findtext("UploadId") or "", safe=""))
+    # Not parsed: a key with a control character is no XML for Python.
+    upload_id = re.search(rb"<UploadId>([A-Za-z0-9._]+)</UploadId>", created.body)
+    assert upload_id is not None
+    return Upload(s3, path, upload_id[1].decode())
 
 
 async def stored(

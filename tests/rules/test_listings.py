@@ -166,6 +166,9 @@ def test_list_buckets_has_one_page_unless_it_is_asked_for_more() -> None:
         pytest.param(
             parse_list_uploads, {"key-marker": "a\0"}, "key-marker", id="NUL in the key marker"
         ),
+        pytest.param(
+            parse_list_buckets, {"bucket-region": "a\0"}, "bucket-region", id="NUL in the region"
+        ),
     ],
 )
 def test_listings_refuse(

@@ -319,6 +319,18 @@ def test_parameters_of_a_presigned_url_stand_in_for_headers(signer: Signer) -> N
 
 
 @pytest.mark.parametrize("signer", [query_v4, query_v2], ids=lambda signer: signer.__name__)
+@pytest.mark.parametrize("control", ["%0A", "%0d", "%00", "%7F"])
+def test_a_parameter_cannot_stand_in_for_a_header_that_cannot_be(
+    signer: Signer, control: str
+) -> None:
+    """Version 2 signs a line a header. A value of two lines looks like two headers, so the holder
+    of a URL could make one header of two that were signed."""
+    request = with_query(signer("PUT"), f"x-amz-request-payer=a{control}x-amz-tagging:b")
+
+    assert refused(request).code == "AuthorizationQueryParametersError"
+
+
+@pytest.mark.parametrize("signer", [query_v4, query_v2], ids=lambda signer: signer.__name__)
 def test_a_parameter_that_stands_in_for_a_header_cannot_be_added(signer: Signer) -> None:
     error = refused(with_query(signer("PUT"), "x-amz-acl=public-read"))
 

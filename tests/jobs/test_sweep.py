@@ -1,0 +1,403 @@
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from server.blobs.read_only import ReadOnlyFlag
+from server.blobs.receiving import ReceivedBlob
+from server.blobs.store import BlobStore
+from server.jobs.sweep import Sweep
+from server.metadata import blobs, multipart_uploads, released
+from server.metadata.connection import Connection
+from server.metadata.store import Metadata
+from server.model.blob import Blob, BlobBody, Slice
+from server.model.bucket import Bucket
+from server.model.names import ObjectKey
+from tests.blobs.bodies import BodyOf, digest_of, random_bytes
+from tests.invariants import broken, leftovers, leftovers_in_the_end
+from tests.metadata.rows import Decision, complete, content, new_bucket, new_upload, put_part
+
+ONE, TWO = random_bytes(10_000), random_bytes(20_000)
+
+
+class Node:
+    """Metadata and blobs of one worker, and what a test does to them."""
+
+    def __init__(self, url: str, metadata: Metadata, store: BlobStore) -> None:
+        self.url = url
+        self.metadata = metadata
+        self.blobs = store
+        self.home = Bucket(0, None, 0, "", None)  # type: ignore[arg-type]
+
+    async def put(self, key: str, data: bytes) -> None:
+        await self.metadata.settings.refresh()
+        allowed = Decision(self.metadata, self.metadata.settings.revision)
+        async with self.blobs.receive(BodyOf(data)) as received:
+            assert isinstance(received, ReceivedBlob)
+
+            async def publish() -> None:
+                await self.blobs.publish([received])
+
+            said = content(BlobBody(received.blob))
+            await self.metadata.put(self.home.id, ObjectKey(key), said, allowed, publish=publish)
+
+    async def publish(self, data: bytes) -> Blob:
+        """Put the file at its place and no row into the database, as a crash does."""
+        async with self.blobs.receive(BodyOf(data)) as received:
+            assert isinstance(received, ReceivedBlob)
+            await self.blobs.publish([received])
+            return received.blob
+
+    async def delete(self, key: str) -> None:
+        await self.metadata.settings.refresh()
+        allowed = Decision(self.metadata, self.metadata.settings.revision)
+        await self.metadata.delete(self.home.id, ObjectKey(key), allowed)
+
+    async def sweep(self, grace_seconds: float = 0) -> None:
+        await Sweep(self.metadata, self.blobs, grace_seconds=grace_seconds).run()
+
+    def at_its_place(self, data: bytes) -> Path:
+        return self.blobs.layout.blob(digest_of(data))
+
+    def in_the_trash(self, data: bytes) -> Path:
+        return self.blobs.layout.trashed(digest_of(data))
+
+    def broken(self) -> list[str]:
+        return broken(self.url, self.blobs.layout.root)
+
+    def leftovers(self) -> list[str]:
+        return leftovers(self.url, self.blobs.layout.root)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[BlobStore]:
+    opened = BlobStore.open(
+        tmp_path / "blobs", inline_limit=0, threads=2, read_only=ReadOnlyFlag(), reserve_bytes=0
+    )
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+async def node(database_url: str, store: BlobStore) -> AsyncIterator[Node]:
+    # One connection for all: no step of the sweep may wait for a second one.
+    async with Metadata.opened(database_url, connections=1, timeout_seconds=5) as metadata:
+        made = Node(database_url, metadata, store)
+        async with metadata.transaction() as conn:
+            made.home = await new_bucket(conn)
+        yield made
+
+
+@pytest.fixture
+async def conn(node: Node) -> AsyncIterator[Connection]:
+    async with await psycopg.AsyncConnection.connect(node.url, autocommit=True) as connection:
+        yield connection
+
+
+async def test_the_blob_of_a_deleted_object_goes_to_the_trash_and_then_away(node: Node) -> None:
+    await node.put("k", ONE)
+    await node.delete("k")
+
+    await node.sweep(grace_seconds=60)
+    trashed = node.in_the_trash(ONE).exists(), node.at_its_place(ONE).exists()
+    await node.sweep()
+
+    assert trashed == (True, False)
+    assert node.leftovers() == []
+    assert node.broken() == []
+
+
+async def test_the_blob_of_an_overwritten_object_goes_and_the_new_one_stays(node: Node) -> None:
+    await node.put("k", ONE)
+    await node.put("k", TWO)
+
+    await node.sweep()
+
+    assert node.at_its_place(TWO).exists()
+    assert node.leftovers() == []
+    assert node.broken() == []
+
+
+async def test_a_blob_that_another_object_names_stays(node: Node) -> None:
+    await node.put("k", ONE)
+    await node.put("copy", ONE)
+    await node.delete("k")
+
+    await node.sweep()
+
+    assert node.at_its_place(ONE).exists()
+    assert node.leftovers() == []
+    assert node.broken() == []
+
+
+async def test_bytes_that_come_back_while_their_blob_is_in_the_trash_live_again(
+    node: Node,
+) -> None:
+    await node.put("k", ONE)
+    await node.delete("k")
+    await node.sweep(grace_seconds=60)
+    await node.put("again", ONE)
+
+    await node.sweep()
+
+    assert node.at_its_place(ONE).exists()
+    assert not node.in_the_trash(ONE).exists()
+    assert node.leftovers() == []
+    assert node.broken() == []
+
+
+async def test_an_aborted_upload_leaves_nothing(node: Node) -> None:
+    blob = await node.publish(ONE)
+    async with node.metadata.transaction() as conn:
+        upload = await new_upload(conn, node.home)
+        await put_part(conn, upload, 1, [Slice(blob, 0, blob.size)])
+        await multipart_uploads.delete(conn, upload)
+
+    await node.sweep()
+
+    assert node.leftovers() == []
+    assert node.broken() == []
+
+
+async def test_parts_that_were_left_out_or_replaced_leave_nothing(node: Node) -> None:
+    bodies = [await node.publish(random_bytes(1000 + number)) for number in range(3)]
+    async with node.metadata.transaction() as conn:
+        upload = await new_upload(conn, node.home)
+        await put_part(conn, upload, 1, [Slice(bodies[0], 0, 1000)])
+        await put_part(conn, upload, 1, [Slice(bodies[1], 0, 1001)])
+        await put_part(conn, upload, 2, [Slice(bodies[2], 0, 1002)])
+        await multipart_uploads.keep_only(conn, upload, [1])
+        await complete(conn, node.home, upload, 1001)
+        await conn.execute("UPDATE object_version SET size = 1001")
+
+    await node.sweep()
+
+    assert node.leftovers() == []
+    assert node.broken() == []
+
+
+async def test_hundreds_of_blobs_released_more_than_once_all_go_in_one_pass(node: Node) -> None:
+    """A pass that stopped at the first repetition would never catch up with a busy server."""
+    bodies = [random_bytes(2000 + number) for number in range(130)]
+    for _ in range(2):
+        await asyncio.gather(*(node.put(f"k{n}", body) for n, body in enumerate(bodies)))
+        await asyncio.gather(*(node.delete(f"k{n}") for n in range(len(bodies))))
+
+    await node.sweep()
+
+    assert node.leftovers() == []
+
+
+async def test_a_manifest_of_ten_thousand_parts_goes(node: Node) -> None:
+    blob = await node.publish(ONE)
+    async with node.metadata.transaction() as conn:
+        upload = await new_upload(conn, node.home)
+        await put_part(conn, upload, 1, [Slice(blob, 0, 1)])
+        values = {"id": upload.manifest_id, "digest": blob.digest}
+        await conn.execute(
+            "INSERT INTO part (manifest_id, number, size, etag)"
+            " SELECT %(id)s, n, 1, 'etag' FROM generate_series(2, 10000) AS n",
+            values,
+        )
+        await conn.execute(
+            "INSERT INTO slice SELECT %(id)s, n, 0, %(digest)s, n, 1"
+            "  FROM generate_series(2, 9999) AS n",
+            values,
+        )
+        await multipart_uploads.delete(conn, upload)
+
+    await node.sweep()
+
+    assert node.leftovers() == []
+
+
+async def test_orphans_of_a_crash_go_once_they_are_old(node: Node) -> None:
+    await node.publish(ONE)
+    await node.put("k", TWO)
+    sweep = Sweep(node.metadata, node.blobs, grace_seconds=0)
+
+    await sweep.trash_orphans(age_seconds=60)
+    young = node.at_its_place(ONE).exists()
+    await sweep.trash_orphans(age_seconds=-60)
+    await sweep.run()
+
+    assert young
+    assert node.at_its_place(TWO).exists()
+    assert node.leftovers() == []
+    assert node.broken() == []
+
+
+async def test_orphans_are_looked_for_by_one_node_at_a_time_and_not_in_every_pass(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also by a server that is restarted often: the database remembers."""
+    monkeypatch.setattr("server.jobs.sweep._ORPHAN_SECONDS", 0.2)
+    await node.sweep()
+    await node.publish(ONE)
+    os.utime(node.at_its_place(ONE), (0, 0))
+
+    await node.sweep()
+    at_once = node.at_its_place(ONE).exists()
+    await asyncio.sleep(0.3)
+    await node.sweep()
+    await node.sweep()
+
+    assert at_once
+    assert node.leftovers() == []
+
+
+async def test_a_crash_after_the_move_to_the_trash_is_made_good(node: Node) -> None:
+    """The transaction is gone, the file is moved: its row says that it is at its place."""
+    await node.put("k", ONE)
+    await node.delete("k")
+    await node.blobs.trash([digest_of(ONE)])
+
+    await node.sweep()
+
+    assert node.leftovers() == []
+
+
+async def test_a_living_blob_that_lies_in_the_trash_is_brought_back(node: Node) -> None:
+    """A database that restarts loses its locks, and the sweep moves a file all the same (D7)."""
+    await node.put("k", ONE)
+    await node.blobs.trash([digest_of(ONE)])
+    before = node.broken()
+
+    await node.sweep()
+
+    assert before == []  # a reader finds it in trash/
+    assert node.at_its_place(ONE).exists()
+    assert not node.in_the_trash(ONE).exists()
+    assert node.broken() == []
+
+
+async def test_a_trashed_blob_that_is_named_is_brought_back(node: Node, conn: Connection) -> None:
+    await node.put("k", ONE)
+    await node.blobs.trash([digest_of(ONE)])
+    await released.mark_trashed(conn, [digest_of(ONE)])
+
+    await node.sweep()
+
+    assert node.at_its_place(ONE).exists()
+    assert node.leftovers() == []
+    assert node.broken() == []
+
+
+async def test_a_file_in_the_trash_that_no_row_names_goes(node: Node) -> None:
+    """A crash between the move of an orphan and the commit of its row."""
+    await node.publish(ONE)
+    await node.blobs.trash([digest_of(ONE)])
+
+    await node.sweep()
+    await node.sweep()
+
+    assert node.leftovers() == []
+
+
+async def test_a_crash_between_unlink_and_commit_is_made_good(node: Node) -> None:
+    await node.put("k", ONE)
+    await node.delete("k")
+    await node.sweep(grace_seconds=60)
+    await node.blobs.unlink_trashed([digest_of(ONE)])
+
+    await node.sweep()
+
+    assert node.leftovers() == []
+
+
+async def test_the_sweep_waits_for_no_writer(node: Node, conn: Connection) -> None:
+    await node.put("k", ONE)
+    await node.put("l", TWO)
+    await node.delete("k")
+    await node.delete("l")
+    async with conn.transaction():
+        await blobs.lock_for_reference(conn, [digest_of(ONE)])
+        began = time.monotonic()
+        await node.sweep()
+        took = time.monotonic() - began
+
+        assert node.at_its_place(ONE).exists()
+        assert not node.at_its_place(TWO).exists()
+
+    await node.sweep()
+    assert took < 2
+    assert node.leftovers() == []
+
+
+async def test_only_one_of_all_processes_sweeps(node: Node, database_url: str) -> None:
+    async with (
+        Metadata.opened(database_url, connections=1, timeout_seconds=5) as elsewhere,
+        node.metadata.alone("sweep") as first,
+        elsewhere.alone("sweep") as second,
+        elsewhere.alone("another") as another,
+    ):
+        assert (first, second, another) == (True, False, True)
+
+    async with node.metadata.alone("sweep") as again:
+        assert again
+
+
+async def test_a_job_is_not_alone_for_longer_than_its_connection_lives(
+    node: Node, conn: Connection
+) -> None:
+    async with node.metadata.alone("sweep") as first:
+        await conn.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks"
+            " WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+        )
+        await asyncio.sleep(0.2)
+        async with node.metadata.alone("sweep") as second:
+            assert (first, second) == (True, True)
+
+
+async def test_the_sweep_goes_on_after_postgres_was_away(node: Node, conn: Connection) -> None:
+    await node.put("k", ONE)
+    await node.delete("k")
+    sweep = Sweep(node.metadata, node.blobs, grace_seconds=0)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(sweep.run_every(0.05))
+        await conn.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        left = await leftovers_in_the_end(node.url, node.blobs.layout.root)
+        running.cancel()
+
+    assert left == []
+
+
+async def test_sweeping_while_the_same_bytes_come_and_go_loses_nothing(
+    node: Node, database_url: str, store: BlobStore
+) -> None:
+    bodies = [random_bytes(3000 + number) for number in range(4)]
+    stop = asyncio.Event()
+
+    async def sweeping(metadata: Metadata) -> None:
+        while not stop.is_set():
+            await Sweep(metadata, store, grace_seconds=0).run()
+
+    async def come_and_go(number: int) -> None:
+        for turn in range(40):
+            body = bodies[(number + turn) % len(bodies)]
+            await node.put(f"k{number}", body)
+            if turn % 3 == 0:
+                await node.delete(f"k{number}")
+
+    async with (
+        Metadata.opened(database_url, connections=2, timeout_seconds=5) as elsewhere,
+        asyncio.TaskGroup() as group,
+    ):
+        swept = group.create_task(sweeping(elsewhere))
+        await asyncio.gather(*(come_and_go(number) for number in range(4)))
+        stop.set()
+        await swept
+
+    assert node.broken() == []
+    await node.sweep()
+    await node.sweep()
+    assert node.leftovers() == []
+    assert node.broken() == []
