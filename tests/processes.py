@@ -11,9 +11,15 @@ def workers_of(server: RunningServer) -> list[int]:
     assert server.process is not None, "these tests look at the processes of a server of their own"
     manager = server.process.pid
     children = Path(f"/proc/{manager}/task/{manager}/children").read_text().split()
-    return [
-        int(child) for child in children if b"serve" in Path(f"/proc/{child}/cmdline").read_bytes()
-    ]
+    return [int(child) for child in children if b"serve" in _command(child)]
+
+
+def _command(process: str) -> bytes:
+    """Return the command line; nothing of a process that is dead, or gone by now."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def open_files(processes: list[int]) -> int:

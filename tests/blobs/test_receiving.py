@@ -301,3 +301,12 @@ async def test_receive_takes_as_much_memory_for_a_large_body_as_for_a_small_one(
 
     assert received.digests.size == 64 * MIB
     assert peak < 5 * PIECE_BYTES
+
+
+async def test_receive_blob_keeps_even_an_empty_body_in_a_file(store: BlobStore) -> None:
+    """The last part of an upload may be empty."""
+    async with store.receive_blob(BodyOf(b"")) as received:
+        await store.publish([received])
+
+    assert store.layout.blob(received.blob.digest).read_bytes() == b""
+    assert files_in(store.layout.staging) == []
