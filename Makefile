@@ -68,7 +68,7 @@ $(VENV)/installed-%: pyproject.toml | $(BIN)/pip
 	$(BIN)/python -m pip install --quiet $(CONSTRAINTS) $(GROUPS_$*) --editable .
 	touch $@
 
-# Debian's python3 has venv but, without the package python3-venv, no pip to put into it. Then a pip
+# Groups of requirements need a pip of 2025 or later. Debian's python3 has venv but, without the package python3-venv, no pip to put into it. Then a pip
 # of a known digest comes from the package index; it installs itself.
 PIP_VERSION := 26.3
 PIP_SHA256 := f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13
@@ -90,7 +90,9 @@ $(BIN)/pip: export PIP_WHEEL = $(VENV)/pip-$(PIP_VERSION)-py3-none-any.whl
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo 'Python 3.11 or later is needed; name it with make PYTHON=...' >&2; exit 1; }
-	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then $(PYTHON) -m venv --clear $(VENV); else \
+	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
+	  $(PYTHON) -m venv --clear $(VENV) && $(BIN)/python -m pip install --quiet 'pip==$(PIP_VERSION)'; \
+	else \
 	  $(PYTHON) -m venv --without-pip --clear $(VENV) \
 	  && { $(PYTHON) -c "$$FETCH_PIP" $$PIP_WHEEL $(PIP_SHA256) \
 	       || { echo 'No pip: install the package python3-venv, then make again.' >&2; exit 1; }; } \

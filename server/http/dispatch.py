@@ -292,8 +292,10 @@ class Dispatcher:
         while True:
             revision = self._cache.revision
             key = await self._cache.access_key(decision.sender.key.access_key_id)
-            if key != decision.sender.key:
+            if key is None or not key.active:
                 raise S3Error(ErrorCode.InvalidAccessKeyId)
+            if key != decision.sender.key:  # removed, and made again with another secret
+                raise S3Error(ErrorCode.SignatureDoesNotMatch)
             if decision.bucket is not None:
                 bucket = await self._bucket(decision.bucket.name)
                 # Whom the request expects to own it was asked before, and is the account itself.

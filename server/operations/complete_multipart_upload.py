@@ -15,7 +15,7 @@ from server.metadata.connection import Connection
 from server.metadata.multipart_uploads import CompletedUpload
 from server.model.blob import ManifestBody
 from server.model.checksum import Checksum, ChecksumAlgorithm
-from server.model.multipart_upload import MultipartUpload, Part
+from server.model.multipart_upload import MultipartUpload
 from server.model.names import ETag
 from server.model.object_version import ObjectContent
 from server.operation import ObjectRequest, S3Reply, Stores
@@ -104,11 +104,14 @@ async def _assemble(
     requested: Sequence[RequestedPart],
 ) -> ObjectContent:
     """Return the object that the parts make, after giving each its place in it."""
+    stated = _stated_checksum(request, upload)
     stored, _ = await manifests.parts(conn, upload.manifest_id, after=0, limit=MAX_PARTS)
     parts = check_parts(requested, {part.number: part for part in stored}, upload)
     size = sum(part.size for part in parts)
     check_mp_object_size(request.headers, size)
-    checksum = _checked(request, upload, parts)
+    checksum = object_checksum(parts, upload)
+    if stated is not None and checksum is not None:
+        check_object_checksum(stated, checksum)
     await multipart_uploads.keep_only(conn, upload, [part.number for part in parts])
     return ObjectContent(
         body=ManifestBody(upload.manifest_id, len(parts)),
@@ -122,18 +125,11 @@ async def _assemble(
     )
 
 
-def _checked(
-    request: ObjectRequest, upload: MultipartUpload, parts: Sequence[Part]
-) -> Checksum | None:
-    """Return the checksum of the object, which is the one that the client states, if it does."""
+def _stated_checksum(request: ObjectRequest, upload: MultipartUpload) -> Checksum | None:
     chosen = None
     if upload.checksum_algorithm is not None and upload.checksum_type is not None:
         chosen = (upload.checksum_algorithm, upload.checksum_type)
-    stated = parse_object_checksum(request.headers, chosen)
-    calculated = object_checksum(parts, upload)
-    if stated is not None and calculated is not None:
-        check_object_checksum(stated, calculated)
-    return calculated
+    return parse_object_checksum(request.headers, chosen)
 
 
 def _completed(content: ObjectContent, requested: Sequence[RequestedPart]) -> CompletedUpload:

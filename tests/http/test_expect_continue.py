@@ -10,8 +10,8 @@ from tests.signing import EMPTY_SHA256, UNSIGNED, Keys
 EXPECT = {"Expect": "100-continue"}
 
 
-def head_and_body(s3: S3Client, target: str, body: bytes, **signing: str) -> tuple[bytes, bytes]:
-    message = s3.message("PUT", target, body=body, headers=EXPECT, **signing)
+def head_and_body(s3: S3Client, target: str, body: bytes) -> tuple[bytes, bytes]:
+    message = s3.message("PUT", target, body=body, headers=EXPECT)
     return message[: -len(body)], body
 
 

@@ -1,101 +1,21 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
-import psycopg
 import pytest
 
-from server.blobs.read_only import ReadOnlyFlag
-from server.blobs.receiving import ReceivedBlob
 from server.blobs.store import BlobStore
 from server.jobs.sweep import Sweep
 from server.metadata import blobs, multipart_uploads, released
 from server.metadata.connection import Connection
 from server.metadata.store import Metadata
-from server.model.blob import Blob, BlobBody, Slice
-from server.model.bucket import Bucket
-from server.model.names import ObjectKey
-from tests.blobs.bodies import BodyOf, digest_of, random_bytes
-from tests.invariants import broken, leftovers, leftovers_in_the_end
-from tests.metadata.rows import Decision, complete, content, new_bucket, new_upload, put_part
+from server.model.blob import Slice
+from tests.blobs.bodies import digest_of, random_bytes
+from tests.invariants import leftovers_in_the_end
+from tests.jobs.node import Node
+from tests.metadata.rows import complete, new_upload, put_part
 
 ONE, TWO = random_bytes(10_000), random_bytes(20_000)
-
-
-class Node:
-    """Metadata and blobs of one worker, and what a test does to them."""
-
-    def __init__(self, url: str, metadata: Metadata, store: BlobStore) -> None:
-        self.url = url
-        self.metadata = metadata
-        self.blobs = store
-        self.home = Bucket(0, None, 0, "", None)  # type: ignore[arg-type]
-
-    async def put(self, key: str, data: bytes) -> None:
-        await self.metadata.settings.refresh()
-        allowed = Decision(self.metadata, self.metadata.settings.revision)
-        async with self.blobs.receive(BodyOf(data)) as received:
-            assert isinstance(received, ReceivedBlob)
-
-            async def publish() -> None:
-                await self.blobs.publish([received])
-
-            said = content(BlobBody(received.blob))
-            await self.metadata.put(self.home.id, ObjectKey(key), said, allowed, publish=publish)
-
-    async def publish(self, data: bytes) -> Blob:
-        """Put the file at its place and no row into the database, as a crash does."""
-        async with self.blobs.receive(BodyOf(data)) as received:
-            assert isinstance(received, ReceivedBlob)
-            await self.blobs.publish([received])
-            return received.blob
-
-    async def delete(self, key: str) -> None:
-        await self.metadata.settings.refresh()
-        allowed = Decision(self.metadata, self.metadata.settings.revision)
-        await self.metadata.delete(self.home.id, ObjectKey(key), allowed)
-
-    async def sweep(self, grace_seconds: float = 0) -> None:
-        await Sweep(self.metadata, self.blobs, grace_seconds=grace_seconds).run()
-
-    def at_its_place(self, data: bytes) -> Path:
-        return self.blobs.layout.blob(digest_of(data))
-
-    def in_the_trash(self, data: bytes) -> Path:
-        return self.blobs.layout.trashed(digest_of(data))
-
-    def broken(self) -> list[str]:
-        return broken(self.url, self.blobs.layout.root)
-
-    def leftovers(self) -> list[str]:
-        return leftovers(self.url, self.blobs.layout.root)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[BlobStore]:
-    opened = BlobStore.open(
-        tmp_path / "blobs", inline_limit=0, threads=2, read_only=ReadOnlyFlag(), reserve_bytes=0
-    )
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-async def node(database_url: str, store: BlobStore) -> AsyncIterator[Node]:
-    # One connection for all: no step of the sweep may wait for a second one.
-    async with Metadata.opened(database_url, connections=1, timeout_seconds=5) as metadata:
-        made = Node(database_url, metadata, store)
-        async with metadata.transaction() as conn:
-            made.home = await new_bucket(conn)
-        yield made
-
-
-@pytest.fixture
-async def conn(node: Node) -> AsyncIterator[Connection]:
-    async with await psycopg.AsyncConnection.connect(node.url, autocommit=True) as connection:
-        yield connection
 
 
 async def test_the_blob_of_a_deleted_object_goes_to_the_trash_and_then_away(node: Node) -> None:

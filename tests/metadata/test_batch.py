@@ -328,7 +328,6 @@ async def test_closing_fails_what_is_under_way_and_what_waits(asked: Asked) -> N
     assert [type(outcome) for outcome in outcomes] == [MetadataUnavailable] * 3
 
 
-
 async def test_closing_fails_those_too_who_are_asked_alone_after_a_batch_that_failed(
     asked: Asked,
 ) -> None:

@@ -77,9 +77,13 @@ async def test_a_transaction_that_postgresql_ended_is_unavailability_not_a_defec
         impatient_database_url, connections=1, timeout_seconds=10
     ) as metadata:
         with pytest.raises(MetadataUnavailable):
-            async with metadata.transaction() as conn:
-                await conn.execute("SELECT 1")
-                await asyncio.sleep(0.5)
+            await _dawdle(metadata)
+
+
+async def _dawdle(metadata: Metadata) -> None:
+    async with metadata.transaction() as conn:
+        await conn.execute("SELECT 1")
+        await asyncio.sleep(0.5)
 
 
 async def test_a_batch_whose_transaction_postgresql_ended_is_not_asked_again(

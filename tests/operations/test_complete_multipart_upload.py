@@ -3,24 +3,16 @@
 """
 
 import asyncio
-import base64
-import hashlib
-import os
 import time
-import zlib
-from collections.abc import Callable
 
 import psycopg
 import pytest
 
-from server.model.checksum import ChecksumAlgorithm
-from server.rules.checksums import checksum_of
-from tests.fix_s3 import S3Client, client_of, path_of
+from tests.fix_s3 import S3Client, path_of
 from tests.fix_server import RunningServer
 from tests.operations.uploads import (
     MIN_PART,
     SentPart,
-    base64_of,
     begin,
     complete_document,
     md5_hex,
@@ -326,177 +318,6 @@ async def test_the_size_that_the_client_states_must_be_that_of_the_object(
     answer = await upload.complete(parts, {"x-amz-mp-object-size": stated})
 
     assert answer.refusal == refusal
-
-
-def crc64nvme(data: bytes) -> str:
-    return checksum_of(ChecksumAlgorithm.CRC64NVME, data)
-
-
-def crc32c(data: bytes) -> str:
-    return checksum_of(ChecksumAlgorithm.CRC32C, data)
-
-
-ALGORITHMS: dict[str, Callable[[bytes], str]] = {
-    "CRC32": lambda data: base64_of(zlib.crc32(data).to_bytes(4, "big")),
-    "CRC32C": crc32c,
-    "CRC64NVME": crc64nvme,
-    "SHA1": lambda data: base64_of(hashlib.sha1(data, usedforsecurity=False).digest()),
-    "SHA256": lambda data: base64_of(hashlib.sha256(data).digest()),
-}
-
-
-@pytest.mark.parametrize("algorithm", ["CRC32", "CRC32C", "CRC64NVME"])
-async def test_a_full_object_checksum_is_that_of_all_bytes(
-    s3: S3Client, bucket: str, algorithm: str
-) -> None:
-    said = {"x-amz-checksum-algorithm": algorithm, "x-amz-checksum-type": "FULL_OBJECT"}
-    header = f"x-amz-checksum-{algorithm.lower()}"
-    value = ALGORITHMS[algorithm](WHOLE)
-    wrong = ALGORITHMS[algorithm](b"another")
-    upload = await begin(s3, bucket, headers=said)
-    parts = await upload.sent(FIRST, SECOND, LAST)
-    kind = {"x-amz-checksum-type": "FULL_OBJECT"}
-
-    refused = await upload.complete(parts, {**kind, header: wrong})
-    completed = await upload.complete(parts, {**kind, header: value})
-
-    assert refused.refusal == (400, "BadDigest")
-    assert completed.texts(f"Checksum{algorithm}") == [value]
-    assert completed.texts("ChecksumType") == ["FULL_OBJECT"]
-    head = await s3.head(upload.path, headers={"x-amz-checksum-mode": "ENABLED"})
-    assert (head.headers[header], head.headers["x-amz-checksum-type"]) == (value, "FULL_OBJECT")
-
-
-@pytest.mark.parametrize("algorithm", ["CRC32", "CRC32C", "SHA1", "SHA256"])
-async def test_a_composite_checksum_is_that_of_the_checksums_of_the_parts(
-    s3: S3Client, bucket: str, algorithm: str
-) -> None:
-    header = f"x-amz-checksum-{algorithm.lower()}"
-    upload = await begin(s3, bucket, headers={"x-amz-checksum-algorithm": algorithm})
-    values = [ALGORITHMS[algorithm](body) for body in (FIRST, LAST)]
-    etags = [
-        (await upload.put(number, body, {header: values[number - 1]})).etag
-        for number, body in enumerate((FIRST, LAST), start=1)
-    ]
-    parts = [
-        SentPart(number, etag, {algorithm: values[number - 1]})
-        for number, etag in enumerate(etags, start=1)
-    ]
-
-    expected = ALGORITHMS[algorithm](b"".join(base64.b64decode(value) for value in values)) + "-2"
-    refused = await upload.complete(parts, {header: values[0]})
-    completed = await upload.complete(parts, {header: expected})
-
-    assert refused.refusal == (400, "BadDigest")
-    assert completed.texts(f"Checksum{algorithm}") == [expected]
-    assert completed.texts("ChecksumType") == ["COMPOSITE"]
-    head = await s3.head(upload.path, headers={"x-amz-checksum-mode": "ENABLED"})
-    assert (head.headers[header], head.headers["x-amz-checksum-type"]) == (expected, "COMPOSITE")
-
-
-async def test_a_composite_checksum_must_be_listed_with_every_part(
-    s3: S3Client, bucket: str
-) -> None:
-    upload = await begin(s3, bucket, headers={"x-amz-checksum-algorithm": "SHA256"})
-    value = ALGORITHMS["SHA256"](LAST)
-    part = await upload.put(1, LAST, {"x-amz-checksum-sha256": value})
-
-    missing = await upload.complete([SentPart(1, part.etag)])
-    wrong = await upload.complete([SentPart(1, part.etag, {"SHA256": ALGORITHMS["SHA256"](b"")})])
-    right = await upload.complete([SentPart(1, part.etag, {"SHA256": value})])
-
-    assert missing.refusal == (400, "InvalidRequest")
-    assert wrong.refusal == (400, "InvalidPart")
-    assert right.status == 200
-
-
-async def test_an_object_without_an_algorithm_has_a_crc64nvme_of_all_bytes(
-    s3: S3Client, bucket: str
-) -> None:
-    """S3 computes one of every object since December 2024."""
-    upload = await begin(s3, bucket)
-
-    completed = await upload.complete(await upload.sent(FIRST, SECOND, LAST))
-
-    assert completed.texts("ChecksumCRC64NVME") == [crc64nvme(WHOLE)]
-    assert completed.texts("ChecksumType") == ["FULL_OBJECT"]
-    head = await s3.head(upload.path, headers={"x-amz-checksum-mode": "ENABLED"})
-    assert head.headers["x-amz-checksum-crc64nvme"] == crc64nvme(WHOLE)
-
-
-@pytest.fixture(scope="module")
-async def whole(server: RunningServer) -> str:
-    """The path of an object of FIRST, SECOND and LAST."""
-    s3 = client_of(server)
-    bucket = f"whole-{os.urandom(8).hex()}"
-    await s3.put(f"/{bucket}")
-    return (await stored(s3, bucket, "key", FIRST, SECOND, LAST)).path
-
-
-A, B, END = len(FIRST), len(FIRST + SECOND), len(WHOLE)
-
-
-@pytest.mark.parametrize(
-    ("first", "last"),
-    [
-        pytest.param(0, 0, id="first byte"),
-        pytest.param(0, A - 1, id="exactly the first part"),
-        pytest.param(A - 1, A, id="across the first border"),
-        pytest.param(A, B - 1, id="exactly the second part"),
-        pytest.param(A - 1, B, id="the second part and a byte on each side"),
-        pytest.param(B - 1, END - 1, id="across the second border to the end"),
-        pytest.param(B, END - 1, id="exactly the last part"),
-        pytest.param(A + (1 << 20) - 1, A + (1 << 20), id="across a block of the second part"),
-        pytest.param(0, END - 1, id="everything"),
-    ],
-)
-async def test_ranges_lie_across_parts(s3: S3Client, whole: str, first: int, last: int) -> None:
-    read = await s3.get(whole, headers={"Range": f"bytes={first}-{last}"})
-
-    assert (read.status, read.headers["content-range"]) == (206, f"bytes {first}-{last}/{END}")
-    assert read.body == WHOLE[first : last + 1]
-
-
-@pytest.mark.parametrize(("number", "body"), [(1, FIRST), (2, SECOND), (3, LAST)])
-async def test_part_number_reads_one_part_and_tells_how_many_there_are(
-    s3: S3Client, whole: str, number: int, body: bytes
-) -> None:
-    read = await s3.get(f"{whole}?partNumber={number}")
-    head = await s3.head(f"{whole}?partNumber={number}")
-
-    assert read.status == head.status == 206
-    assert read.body == body
-    for answer in (read, head):
-        assert answer.headers["x-amz-mp-parts-count"] == "3"
-        assert answer.headers["content-length"] == str(len(body))
-        assert answer.headers["content-range"] == head.headers["content-range"]
-
-
-async def test_a_part_beyond_the_last_cannot_be_read(s3: S3Client, whole: str) -> None:
-    assert (await s3.get(f"{whole}?partNumber=4")).refusal == (416, "InvalidPartNumber")
-
-
-async def test_a_copy_of_an_object_of_parts_reads_as_the_object(
-    s3: S3Client, bucket: str, whole: str
-) -> None:
-    copied = await s3.request(
-        "PUT", f"/{bucket}/copy", headers={"x-amz-copy-source": whole.lstrip("/")}
-    )
-
-    read = await s3.get(f"/{bucket}/copy")
-    part = await s3.get(f"/{bucket}/copy?partNumber=2")
-    assert copied.status == 200
-    assert read.body == WHOLE
-    assert part.body == SECOND
-
-
-async def test_a_copy_outlives_the_object_it_was_made_of(s3: S3Client, bucket: str) -> None:
-    original = await stored(s3, bucket, "original", FIRST, LAST)
-    source = {"x-amz-copy-source": f"{bucket}/original"}
-    await s3.request("PUT", f"/{bucket}/copy", headers=source)
-    await s3.delete(original.path)
-
-    assert (await s3.get(f"/{bucket}/copy")).body == FIRST + LAST
 
 
 @pytest.mark.slow

@@ -47,7 +47,7 @@ async def test_list_objects_page_by_page_with_a_delimiter(
     s3: S3Client, full: str, prefix: str, delimiter: str, size: int
 ) -> None:
     """Beside a delimiter S3 names the next marker, which may be a common prefix."""
-    query = {"prefix": prefix, "delimiter": delimiter, "max_keys": size}
+    query: dict[str, str | int] = {"prefix": prefix, "delimiter": delimiter, "max_keys": size}
     pages = [await page(s3, full, **query)]
     while following := pages[-1].texts("NextMarker"):
         pages.append(await page(s3, full, **query, marker=unquote(following[0])))
