@@ -68,8 +68,9 @@ $(VENV)/installed-%: pyproject.toml | $(BIN)/pip
 	$(BIN)/python -m pip install --quiet $(CONSTRAINTS) $(GROUPS_$*) --editable .
 	touch $@
 
-# Groups of requirements need a pip of 2025 or later. Debian's python3 has venv but, without the package python3-venv, no pip to put into it. Then a pip
-# of a known digest comes from the package index; it installs itself.
+# Groups of requirements need a pip of 2025 or later. Debian's python3 has venv but, without the
+# package python3-venv, no pip to put into it. Then a pip of a known digest comes from the package
+# index; it installs itself.
 PIP_VERSION := 26.3
 PIP_SHA256 := f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13
 

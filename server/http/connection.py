@@ -113,8 +113,6 @@ class Connection(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer what is not HTTP, in S3's form; the connection closes."""
-        if isinstance(exc, ConnectionError):
-            raise exc  # the client is gone, or was cut off: there is nobody to answer
         code = ErrorCode.BadRequest
         if isinstance(exc, LineTooLong):
             code = ErrorCode.RequestHeaderSectionTooLarge

@@ -103,7 +103,7 @@ async def test_an_account_lists_its_own_buckets_alone(
     assert anns not in of_root.texts("Buckets/Bucket/Name")
 
 
-@pytest.mark.parametrize("operation", OPERATIONS.keys() - {"CreateBucket"})
+@pytest.mark.parametrize("operation", sorted(OPERATIONS.keys() - {"CreateBucket"}))
 @pytest.mark.parametrize("stranger", ["bob", "root"])
 async def test_a_bucket_of_another_account_is_closed_to_every_operation(
     ann: Person, bob: Person, s3: S3Client, anns: str, operation: str, stranger: str
