@@ -188,7 +188,7 @@ async def test_a_trailer_that_is_missing_is_refused(
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("literal", [SIGNED_CHUNKS, SIGNED_CHUNKS_TRAILER, UNSIGNED_TRAILER])
-@pytest.mark.parametrize("operation", OPERATIONS.keys() - {"PutObject"})
+@pytest.mark.parametrize("operation", sorted(OPERATIONS.keys() - {"PutObject"}))
 async def test_an_operation_that_streams_no_body_refuses_the_streaming_modes(
     s3: S3Client, bucket: str, operation: str, literal: str, place: Place
 ) -> None:
