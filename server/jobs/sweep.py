@@ -53,6 +53,8 @@ class Sweep:
                         await self.run()
             except (MetadataError, StorageError) as error:
                 self._log.warning("sweep failed", error=str(error))
+            except Exception as error:  # noqa: BLE001 - a job that ends would end until a restart
+                self._log.error("sweep failed", exc_info=error)
 
     async def run(self) -> None:
         """Remove all that may be removed now."""

@@ -23,7 +23,10 @@ _FIND: Final[LiteralString] = f"""
 
 _CREATE: Final[LiteralString] = f"""
     INSERT INTO bucket (name, account_id, region)
-    VALUES (%(name)s, %(account_id)s, %(region)s)
+    SELECT %(name)s, a.id, %(region)s
+      FROM account a
+     WHERE a.id = %(account_id)s
+       FOR KEY SHARE
         ON CONFLICT (name) DO NOTHING
     RETURNING {_COLUMNS}
 """
@@ -62,7 +65,10 @@ async def find(conn: Connection, name: BucketName) -> tuple[int, Bucket | None]:
 async def create(
     conn: Connection, name: BucketName, *, account_id: int, region: str
 ) -> Bucket | None:
-    """Return the new bucket, or None where the name is taken, in the caller's transaction."""
+    """Return the new bucket, or None where the name is taken or the account is gone.
+
+    In the caller's transaction.
+    """
     values = {"name": name, "account_id": account_id, "region": region}
     row = await (await conn.execute(_CREATE, values)).fetchone()
     if row is None:

@@ -60,7 +60,9 @@ def _check_configuration(body: bytes, region: str) -> None:
 
 
 def _check_is_own(holder: Bucket | None, account: Account) -> None:
-    if holder is None or holder.account_id != account.id:
+    if holder is None:  # nobody took the name: the account was removed meanwhile
+        raise S3Error(ErrorCode.AccessDenied)
+    if holder.account_id != account.id:
         raise S3Error(ErrorCode.BucketAlreadyExists)
     if holder.region != _FORGIVING_REGION:
         raise S3Error(ErrorCode.BucketAlreadyOwnedByYou, BucketName=holder.name)

@@ -33,6 +33,15 @@ async def test_a_name_is_given_once_among_all_accounts(conn: Connection, home: B
     assert await settings_revision.read(conn) == before
 
 
+async def test_an_account_that_is_gone_gets_no_bucket(conn: Connection) -> None:
+    created = await buckets.create(
+        conn, BucketName("homeless"), account_id=2**40, region="us-east-1"
+    )
+
+    assert created is None
+    assert (await buckets.find(conn, BucketName("homeless")))[1] is None
+
+
 async def test_creating_and_deleting_move_the_revision(conn: Connection) -> None:
     first = await settings_revision.read(conn)
     home = await new_bucket(conn)
