@@ -130,15 +130,20 @@ class _Reader:
     def _namespace(self, prefix: str | None, uri: str | None) -> None:
         if uri is not None and len(uri) > _MAX_NAMESPACE_LENGTH:
             raise MalformedXML("a namespace is too long")
+        self._count()
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
-        self._elements_left -= 1
         if self._depth > MAX_DEPTH:
             raise MalformedXML("elements are nested too deeply")
+        self._count()
+        self._tree.start(name.removeprefix(_S3_PREFIX), {})
+
+    def _count(self) -> None:
+        # Declarations of namespaces count, too: each takes as long as an element.
+        self._elements_left -= 1
         if self._elements_left < 0:
             raise MalformedXML("the body has too many elements")
-        self._tree.start(name.removeprefix(_S3_PREFIX), {})
 
     def _end(self, name: str) -> None:
         self._depth -= 1

@@ -150,6 +150,14 @@ def test_parse_counts_the_elements_that_nobody_reads() -> None:
         parse(b"<Delete><a/><a/><a/></Delete>", "Delete", max_elements=3)
 
 
+def test_parse_counts_the_declarations_of_namespaces_among_the_elements() -> None:
+    declared = b'<Delete xmlns:a="urn:a" xmlns:b="urn:b"/>'
+
+    assert parse(declared, "Delete", max_elements=3).tag == "Delete"
+    with pytest.raises(MalformedXML):
+        parse(declared, "Delete", max_elements=2)
+
+
 @pytest.mark.parametrize(
     "body",
     [
