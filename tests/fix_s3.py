@@ -265,6 +265,13 @@ async def remove_bucket(s3: S3Client, name: str) -> None:
 @pytest.fixture
 async def both_workers(s3: S3Client) -> AsyncIterator[Sequence[S3Client]]:
     """Two clients, each bound to a connection that another worker of the server holds."""
+    async with each_worker(s3) as clients:
+        yield clients
+
+
+@asynccontextmanager
+async def each_worker(s3: S3Client) -> AsyncIterator[Sequence[S3Client]]:
+    """Yield two clients of a server, each bound to a connection that another worker holds."""
     async with asyncio.timeout(30):
         async with (
             connected(s3.endpoint) as first,

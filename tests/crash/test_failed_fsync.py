@@ -3,13 +3,12 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.crash.tracing import traced
-from tests.fix_s3 import Disk, S3Client, client_of
+from tests.fix_s3 import Disk, client_of, each_worker
 from tests.fix_server import own_database, running_server
 from tests.processes import workers_of
 
@@ -18,15 +17,6 @@ pytestmark = pytest.mark.crash
 LARGE = os.urandom(100_000)
 BEFORE = {"small": b"small", "large": os.urandom(100_000)}
 COPY = {"x-amz-copy-source": "/node/large"}
-
-
-async def workers_that_refuse(s3: S3Client, requests: int = 40) -> Mapping[str, set[object]]:
-    """Return what each worker answers to a PutObject whose body would be kept in its row."""
-    answers: dict[str, set[object]] = {}
-    for number in range(requests):
-        answer = await s3.put(f"/node/new-{number}", body=b"small")
-        answers.setdefault(answer.worker, set()).add(answer.refusal)
-    return answers
 
 
 async def test_after_a_failed_fsync_the_node_reads_and_writes_nothing_until_it_is_restarted(
@@ -50,8 +40,10 @@ async def test_after_a_failed_fsync_the_node_reads_and_writes_nothing_until_it_i
             assert failed.status == 500
             assert server.data is not None
             assert await Disk(server.data / "blobs").staged_afterwards() == []
-            refused = await workers_that_refuse(s3)
-            assert list(refused.values()) == [{(503, "ServiceUnavailable")}] * 2
+            async with each_worker(s3) as clients:
+                # Their bodies would be kept in a row: no file of theirs would need the disk.
+                refused = [await each.put("/node/new", body=b"small") for each in clients]
+            assert [each.refusal for each in refused] == [(503, "ServiceUnavailable")] * 2
             writes = [
                 s3.put("/node/failed", body=LARGE),
                 s3.put("/node/copy", headers=COPY),
