@@ -184,6 +184,9 @@ class HttpBody:
         content = self._http.content
         try:
             while not content.at_eof():
+                if content.is_eof():  # all of it has come: nothing to wait for
+                    yield content.read_nowait()
+                    return
                 async with asyncio.timeout(self._idle_seconds):
                     piece = await content.readany()
                 if piece:

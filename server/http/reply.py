@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import Final
 
 from aiohttp import web
 
@@ -9,6 +10,9 @@ from server.errors import RETRY_AFTER_SECONDS, ErrorCode, S3Error
 from server.http.connection import HOST_ID, SERVER
 from server.operation import S3Reply, Stream
 from xml_responses.error_document import error_document
+
+# Well below the 64 KiB at which a transport makes its writer wait.
+_FITS_BYTES: Final = 32 << 10
 
 
 async def send(
@@ -49,10 +53,24 @@ async def _send_whole(
     if not http.content.is_eof() or http.content.exception() is not None:
         # What is left of a body that nobody wants must not be taken for the next request.
         response.force_close()
+    if _fits(http, body):
+        await response.prepare(http)
+        await response.write_eof()
+        return response, len(body)
     async with asyncio.timeout(idle_seconds):
         await response.prepare(http)
         await response.write_eof()
     return response, len(body)
+
+
+def _fits(http: web.BaseRequest, body: bytes) -> bool:
+    """Return whether the socket or its buffer takes the body at once, so that nobody waits."""
+    transport = http.transport
+    return (
+        len(body) <= _FITS_BYTES
+        and transport is not None
+        and transport.get_write_buffer_size() == 0
+    )
 
 
 def _whole(
