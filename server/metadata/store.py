@@ -31,8 +31,10 @@ _WAITING: Final = 2048
 # The pool waits twice as long after each failure to connect, for so long; whoever asks for a
 # connection later makes it begin anew. Long enough, its pauses would outlast PostgreSQL's.
 _RECONNECT_SECONDS: Final = 4.0
-# Two writers: while one waits for the disk, the other fills its batch.
-_WRITE_LANES: Final = 2
+# Writes that publish a blob wait for the disk first: while one batch does, the other fills. Those
+# of rows alone do not wait behind them, and in one lane share a commit with more of their kind
+# (5 % more PutObjects of 4 KiB than in two).
+_BLOB_LANES: Final = 2
 
 # A lock of the session: it ends with its connection, and so with its process or its node, too. Two
 # numbers, so that no job can be taken for a bucket of settings_hold.
@@ -72,7 +74,8 @@ class Metadata:
         # Each lane of a batch has a connection of its own, beside the pool's.
         self._finds = self._batch(object_versions.find, lanes=1, repeatable=True)
         self._revisions = self._batch(_one_revision_for_all, lanes=1, repeatable=True)
-        self._puts = self._batch(object_versions.put_all, lanes=_WRITE_LANES, repeatable=False)
+        self._row_puts = self._batch(object_versions.put_all, lanes=1, repeatable=False)
+        self._blob_puts = self._batch(object_versions.put_all, lanes=_BLOB_LANES, repeatable=False)
         self._deletes = self._batch(object_versions.delete_all, lanes=1, repeatable=False)
 
     @classmethod
@@ -120,7 +123,8 @@ class Metadata:
 
         publish: as in object_versions.Put.
         """
-        while not await self._puts.ask(Put(bucket_id, key, content, publish, allowed.revision)):
+        puts = self._row_puts if publish is None else self._blob_puts
+        while not await puts.ask(Put(bucket_id, key, content, publish, allowed.revision)):
             bucket_id = await self._renew(allowed, bucket_id)
 
     async def delete(self, bucket_id: int, key: ObjectKey, allowed: Allowed) -> None:
