@@ -12,8 +12,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
-from aiohttp import web
-
 from server import routes
 from server.access.authenticate import Sender, all_headers, authenticate
 from server.access.authorize import authorize
@@ -23,9 +21,9 @@ from server.config import Settings
 from server.errors import ErrorCode, S3Error
 from server.http.addressing import Address, parse_address
 from server.http.body import HttpBody
-from server.http.connection import new_request_id
 from server.http.headers import joined_headers
 from server.http.reply import error_reply, send
+from server.http.request import HttpRequest, new_request_id
 from server.logs import RequestLog
 from server.metadata.errors import MetadataError, MetadataOverloaded, MetadataUnavailable
 from server.model.bucket import Bucket
@@ -83,17 +81,17 @@ class Dispatcher:
         self._log = RequestLog()
         self._in_flight = 0
 
-    async def answer(self, http: web.BaseRequest) -> web.StreamResponse:
+    async def answer(self, http: HttpRequest) -> None:
         """Answer one request; whatever goes wrong is answered, too."""
         exchange = Exchange(new_request_id(), time.perf_counter())
         self._in_flight += 1
         try:
             reply, error_code = await self._reply(http, exchange)
-            return await self._send(http, exchange, reply, error_code)
+            await self._send(http, exchange, reply, error_code)
         finally:
             self._in_flight -= 1
 
-    async def _reply(self, http: web.BaseRequest, exchange: Exchange) -> tuple[S3Reply, str]:
+    async def _reply(self, http: HttpRequest, exchange: Exchange) -> tuple[S3Reply, str]:
         """Return what is to be sent, and the error code that the log shows, if any."""
         try:
             if self._in_flight > self._settings.max_inflight_requests:
@@ -103,7 +101,7 @@ class Dispatcher:
             return self._refused(error, http, exchange)
 
     def _refused(
-        self, error: Exception, http: web.BaseRequest, exchange: Exchange
+        self, error: Exception, http: HttpRequest, exchange: Exchange
     ) -> tuple[S3Reply, str]:
         # Not in the frame that the traceback holds: an error that its own frame names would live,
         # with all that the client sent, until garbage is collected.
@@ -134,21 +132,19 @@ class Dispatcher:
                 return S3Error(ErrorCode.InternalError)
 
     async def _send(
-        self, http: web.BaseRequest, exchange: Exchange, reply: S3Reply, error_code: str
-    ) -> web.StreamResponse:
+        self, http: HttpRequest, exchange: Exchange, reply: S3Reply, error_code: str
+    ) -> None:
         sent = 0
         try:
-            response, sent = await send(
+            sent = await send(
                 http, reply, exchange.id, idle_seconds=self._settings.body_idle_timeout_seconds
             )
         except (ConnectionError, TimeoutError):
             error_code = error_code or _CLIENT_GONE
-            response = web.Response()  # not sent: send() has cut the connection
         except (StorageError, MetadataError) as error:
             # The client sees a body that breaks off; who runs the server must see more than that.
             error_code = ErrorCode.InternalError.name
             self._log.trouble("body broke off", exchange.id, error)
-            response = web.Response()
         finally:
             self._log.request(
                 request_id=exchange.id,
@@ -162,9 +158,8 @@ class Dispatcher:
                 bytes_out=sent,
                 milliseconds=(time.perf_counter() - exchange.began) * 1000,
             )
-        return response
 
-    async def _operate(self, http: web.BaseRequest, exchange: Exchange) -> S3Reply:
+    async def _operate(self, http: HttpRequest, exchange: Exchange) -> S3Reply:
         headers = joined_headers(http.headers)
         address = parse_address(http.raw_path, headers.get("host", ""), self._settings.all_domains)
         if not address.is_virtual_hosted and address.raw_path.startswith("/-/"):
@@ -209,7 +204,7 @@ class Dispatcher:
 
     def _fields(
         self,
-        http: web.BaseRequest,
+        http: HttpRequest,
         exchange: Exchange,
         headers: Mapping[str, str],
         address: Address,
