@@ -28,6 +28,9 @@ class RequestBody(Protocol):
     length: int | None  # decoded bytes announced; None when unknown
     # By which the client checks the body; where it does not, an operation may ask for one.
     checksum_algorithm: ChecksumAlgorithm | None
+    compares_sha256: bool  # whether verify looks at the SHA-256
+
+    def arrived(self, limit: int) -> bytes | None: ...
 
     def pieces(self) -> AsyncIterator[bytes]: ...
 

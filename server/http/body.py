@@ -69,6 +69,7 @@ class HttpBody:
         self._content_md5: str | None = None
         self.length: int | None = None
         self.checksum_algorithm: ChecksumAlgorithm | None = None
+        self.compares_sha256 = isinstance(payload, SignedPayload)
         if isinstance(payload, ChunkedPayload) and not may_stream:
             raise S3Error(
                 ErrorCode.InvalidRequest,
@@ -79,6 +80,18 @@ class HttpBody:
         if isinstance(payload, SignedPayload) and not http.has_body:
             # An operation that reads no body would not look at what was signed.
             check_content_sha256(payload.sha256, _EMPTY_SHA256)
+
+    def arrived(self, limit: int) -> bytes | None:
+        """Return the whole body where it is here already and has at most limit bytes.
+
+        None, and nothing is read, where it is not, or travels in aws-chunked encoding.
+        """
+        content = self._http.content
+        if self.length is None or self.length > limit or self._decoder is not None:
+            return None
+        if not content.is_eof() or content.exception() is not None:
+            return None
+        return content.read_nowait()
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Yield the decoded bytes. Raises S3Error where the client breaks off or breaks a rule."""
