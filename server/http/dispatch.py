@@ -5,6 +5,7 @@
 and so does what turns an error into its document.
 """
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ class Dispatcher:
         self._settings = settings
         self._stores = stores
         self._cache = stores.metadata.settings
-        self._log = RequestLog()
+        self._log = RequestLog(asyncio.get_running_loop().call_soon)
         self._in_flight = 0
 
     async def answer(self, http: HttpRequest) -> None:
