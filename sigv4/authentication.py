@@ -10,9 +10,9 @@ Both raise SignatureError. Nothing of a claim is to be trusted before verify ret
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 from sigv4 import v2, v4
 from sigv4.canonical import Parameter, parse_query
@@ -26,8 +26,7 @@ _V4_PARAMETERS = frozenset({"x-amz-algorithm", "x-amz-credential", "x-amz-signat
 _V2_PARAMETERS = frozenset({"AWSAccessKeyId", "Signature"})
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(NamedTuple):
     """A claim that holds.
 
     payload: how the body is protected. The caller refuses chunked payloads where the operation
@@ -41,8 +40,7 @@ class Verified:
     hoisted: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Query:
+class _Query(NamedTuple):
     """What a query says about who signed the request."""
 
     parameters: tuple[Parameter, ...]

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol
 
@@ -11,6 +10,7 @@ from server.blobs.threads import ended, run
 from server.model.blob import Blob
 from server.model.checksum import ChecksumAlgorithm
 from server.model.names import BlobDigest
+from server.model.value import value
 from server.rules.checksums import BodyDigests
 
 # What a thread hashes and writes at once. Measured with 256 MiB on two cores, hop included: 256 KiB
@@ -51,7 +51,7 @@ class IncomingBody(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class ReceivedInline:
     """A verified body that was small enough for the row of its version."""
 
@@ -59,7 +59,7 @@ class ReceivedInline:
     digests: BodyDigests
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class ReceivedBlob:
     """A verified body in a durable file that waits in staging/ to be published."""
 

@@ -8,15 +8,15 @@ Source: S3 user guide, "Virtual hosting of buckets".
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 from server.errors import ErrorCode, S3Error
+from server.model.value import value
 
 _broken_escape = re.compile(r"%(?![0-9A-Fa-f]{2})").search
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Address:
     """Where a request goes. bucket: as sent, not yet checked; key: "" for the bucket itself."""
 

@@ -28,6 +28,7 @@ from server.http.request import HttpRequest, new_request_id
 from server.logs import RequestLog
 from server.metadata.errors import MetadataError, MetadataOverloaded, MetadataUnavailable
 from server.model.bucket import Bucket
+from server.model.value import value
 from server.operation import (
     BucketOperation,
     BucketRequest,
@@ -63,7 +64,7 @@ class Exchange:
     key: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Decision:
     """Who may do what, and the settings revision that says so."""
 
