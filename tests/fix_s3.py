@@ -107,7 +107,7 @@ class S3Client:
         v4 = V4(self.keys, self.region, at)
         if self.place in ("v2 header", "v2 query") and content_sha256 != UNSIGNED:
             claimed = {**request.headers, "x-amz-content-sha256": content_sha256}
-            request = request._replace(headers=claimed)
+            request = replace(request, headers=claimed)
         match self.place:
             case "header":
                 return v4.header(request, content_sha256)
