@@ -29,6 +29,7 @@ BROKEN_AT_MOST = 2 * BORROWED
 _CONNECTIONS = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
      WHERE datname = current_database() AND pid <> pg_backend_pid()
+       AND backend_type = 'client backend' -- an autovacuum worker is not ours to end
 """
 _BUSY = """
     SELECT count(*) FROM pg_stat_activity
@@ -152,7 +153,7 @@ def _kill_worker(number: int) -> Callable[[RunningServer], None]:
     return kill
 
 
-def _kill_connections(server: RunningServer) -> None:
+def end_connections(server: RunningServer) -> None:
     """End every connection of the server to PostgreSQL, whatever it is doing."""
     with psycopg.connect(server.metadata_url, autocommit=True) as conn:
         conn.execute(_CONNECTIONS)
@@ -178,7 +179,7 @@ def _kill_everything(server: RunningServer) -> None:
 KILLS: dict[Victim, Callable[[RunningServer], None]] = {
     "first worker": _kill_worker(0),
     "second worker": _kill_worker(1),
-    "connections": _kill_connections,
+    "connections": end_connections,
     "server": _kill_server,
     "everything": _kill_everything,
 }

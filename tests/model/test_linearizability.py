@@ -9,7 +9,7 @@ import contextlib
 import os
 import random
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
@@ -18,9 +18,12 @@ from tests.fix_server import RunningServer, complaints_of, own_database, running
 from tests.invariants import broken
 from tests.model.clients import Client, History
 from tests.model.effort import IS_LONG
+from tests.model.node import end_connections
 from tests.model.register import contradiction
 from tests.model.sweeping import left_after_a_sweep
 from tests.processes import workers_of
+
+Kill = Callable[[RunningServer], None]
 
 KEYS = ["one", "two", "three"]
 CLIENTS = 8
@@ -71,6 +74,11 @@ def judged(history: History) -> dict[str, str]:
     return {key: str(stuck) for key, stuck in found.items() if stuck is not None}
 
 
+def kill_a_worker(server: RunningServer) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(workers_of(server)[0], signal.SIGKILL)
+
+
 @pytest.mark.parametrize("seed", range(ROUNDS))
 async def test_reads_writes_and_listings_of_one_key_have_one_order(
     sweeping_server: RunningServer, history: History, seed: int
@@ -83,11 +91,18 @@ async def test_reads_writes_and_listings_of_one_key_have_one_order(
 
 @pytest.mark.crash
 @pytest.mark.parametrize("seed", range(ROUNDS))
-async def test_they_have_one_order_while_workers_are_killed(
-    sweeping_server: RunningServer, history: History, seed: int
+@pytest.mark.parametrize(
+    "kill",
+    [
+        pytest.param(kill_a_worker, id="workers"),
+        pytest.param(end_connections, id="connections to PostgreSQL"),
+    ],
+)
+async def test_they_have_one_order_while_something_is_killed(
+    sweeping_server: RunningServer, history: History, kill: Kill, seed: int
 ) -> None:
     """A write without an answer may have happened, at any time after it was sent, or never."""
-    killing = asyncio.create_task(_kill_workers(sweeping_server, random.Random(seed)))
+    killing = asyncio.create_task(_kill_again_and_again(sweeping_server, kill, seed))
     await played(sweeping_server, history, seed)
     await killing
 
@@ -95,8 +110,8 @@ async def test_they_have_one_order_while_workers_are_killed(
     assert history.unanswered > 0
 
 
-async def _kill_workers(server: RunningServer, dice: random.Random) -> None:
+async def _kill_again_and_again(server: RunningServer, kill: Kill, seed: int) -> None:
+    dice = random.Random(seed)
     for _ in range(KILLS):
         await asyncio.sleep(dice.uniform(0.2, 0.6))
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(dice.choice(workers_of(server)), signal.SIGKILL)
+        await asyncio.to_thread(kill, server)
