@@ -215,7 +215,8 @@ def _whole_uploads(draw: st.DrawFn) -> Sequence[Operation]:
         )
     )
     complete = CompleteMultipartUpload(slot, tuple(range(1, last + 1)))
-    return [*steps, *draw(st.sampled_from([[complete], [complete], [AbortMultipartUpload(slot)]]))]
+    end: Operation = draw(st.sampled_from([complete, complete, AbortMultipartUpload(slot)]))
+    return [*steps, end]
 
 
 def _flights() -> st.SearchStrategy[Sequence[Operation]]:

@@ -9,6 +9,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import permutations
+from pathlib import Path
 from typing import ClassVar
 
 from hypothesis import note
@@ -102,6 +103,8 @@ class Machine(RuleBasedStateMachine):
     async def _ask_all(self, operations: Sequence[Operation], worker: int) -> None:
         for operation in operations:
             await self._ask(operation, worker)
+        if len(self._worlds) > MANY_WORLDS:
+            await self._read_everything()
 
     async def _ask(self, operation: Operation, worker: int = 0) -> None:
         asked = self._resolved(operation)
@@ -109,8 +112,6 @@ class Machine(RuleBasedStateMachine):
         seen = await self._seen(asked, caller)
         assert seen is not None, f"{operation}: no answer, or 503"
         self._judge([(asked, seen)])
-        if len(self._worlds) > MANY_WORLDS:
-            await self._read_everything()
 
     def _resolved(self, operation: Operation) -> Operation:
         self._serial += 1
@@ -168,7 +169,7 @@ class Machine(RuleBasedStateMachine):
         assert leftovers(*self._both_sides) == []
 
     @property
-    def _both_sides(self) -> tuple:
+    def _both_sides(self) -> tuple[str, Path]:
         server = self.node.server
         assert server.data is not None
         return server.metadata_url, server.data / "blobs"

@@ -49,6 +49,9 @@ class Event:
         """Return the value after it."""
         return value if isinstance(self.becomes, Anything) else self.becomes
 
+    def __str__(self) -> str:
+        return f"{self.name} [{self.began:.4f} to {self.ended:.4f}]"
+
     @property
     def must_happen(self) -> bool:
         return self.ended < inf

@@ -27,8 +27,8 @@ Kill = Callable[[RunningServer], None]
 
 KEYS = ["one", "two", "three"]
 CLIENTS = 8
-TURNS = 500 if IS_LONG else 100
-ROUNDS = 10 if IS_LONG else 1
+TURNS = 300 if IS_LONG else 100
+ROUNDS = 5 if IS_LONG else 1
 KILLS = 3
 SWEEPING = {"S3D_SWEEP_INTERVAL_SECONDS": "1", "S3D_TRASH_GRACE_SECONDS": "0"}
 
@@ -68,10 +68,10 @@ async def played(server: RunningServer, history: History, seed: int) -> None:
             group.create_task(client.run(TURNS))
 
 
-def judged(history: History) -> dict[str, str]:
-    """Return what no order explains, by key."""
+def judged(history: History) -> str:
+    """Return what no order explains, key by key; nothing where all is in order."""
     found = {key: contradiction(history.events[key]) for key in history.keys}
-    return {key: str(stuck) for key, stuck in found.items() if stuck is not None}
+    return "\n".join(f"{key}: {stuck}" for key, stuck in found.items() if stuck is not None)
 
 
 def kill_a_worker(server: RunningServer) -> None:
@@ -85,7 +85,7 @@ async def test_reads_writes_and_listings_of_one_key_have_one_order(
 ) -> None:
     await played(sweeping_server, history, seed)
 
-    assert judged(history) == {}
+    assert judged(history) == ""
     assert history.unanswered == 0
 
 
@@ -106,7 +106,7 @@ async def test_they_have_one_order_while_something_is_killed(
     await played(sweeping_server, history, seed)
     await killing
 
-    assert judged(history) == {}
+    assert judged(history) == ""
     assert history.unanswered > 0
 
 

@@ -17,7 +17,7 @@ from tests.model.machine import Machine
 from tests.model.node import VICTIMS, Node
 
 SETTINGS = settings(
-    max_examples=300 if IS_LONG else 8,
+    max_examples=40 if IS_LONG else 8,
     stateful_step_count=40 if IS_LONG else 14,
     derandomize=not IS_LONG,
     database=None,
