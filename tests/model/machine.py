@@ -63,13 +63,18 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Hold everything against the model, take everything away, and look for what is left."""
-        if self._is_sound:
+        if not self._is_sound:
+            self.run.run(self.node.start_afresh())
+            return
+        self._is_sound = False
+        try:
             with self._telling():
-                self._end()
-
-    def _end(self) -> None:
-        self.run.run(self._read_everything())
-        self.run.run(self._take_everything_away())
+                self.run.run(self._read_everything())
+                self.run.run(self._take_everything_away())
+            self._is_sound = True
+        finally:
+            if not self._is_sound:
+                self.run.run(self.node.start_afresh())
 
     def _do(self, step: Step) -> None:
         self._is_sound = False
@@ -153,6 +158,7 @@ class Machine(RuleBasedStateMachine):
             await asyncio.sleep(delay)
             killed = group.create_task(self.node.kill(victim))
         await killed
+        self._tell(f"    killed: {victim}")
         self.done[f"kill {victim}"] += 1
         self._judge([(each, task.result()) for each, task in zip(asked, seen, strict=True)])
         self._look_at_the_invariants()
@@ -166,7 +172,8 @@ class Machine(RuleBasedStateMachine):
         await sweep(self.node.server)
         self.done["sweep"] += 1
         self._look_at_the_invariants()
-        assert leftovers(*self._both_sides) == []
+        left = leftovers(*self._both_sides)
+        assert not left, f"left over: {left}"
 
     @property
     def _both_sides(self) -> tuple[str, Path]:
@@ -175,7 +182,8 @@ class Machine(RuleBasedStateMachine):
         return server.metadata_url, server.data / "blobs"
 
     def _look_at_the_invariants(self) -> None:
-        assert broken(*self._both_sides) == []
+        found = broken(*self._both_sides)
+        assert not found, f"broken: {found}"
 
     async def _read_everything(self) -> None:
         for bucket in BUCKETS:
@@ -193,7 +201,7 @@ class Machine(RuleBasedStateMachine):
                 await self._ask(DeleteObject(bucket, key))
             await self._ask(DeleteBucket(bucket))
         await self._sweep()
-        assert [world.buckets for world in self._worlds] == [{}]
+        assert [world.buckets for world in self._worlds] == [{}], self._worlds
 
 
 def _after(operation: Operation, seen: Seen | None, worlds: Sequence[World]) -> list[World]:

@@ -12,7 +12,7 @@ from typing import Literal
 import psycopg
 
 from tests.fix_s3 import S3Client, client_of
-from tests.fix_server import RunningServer, running_server
+from tests.fix_server import RunningServer, own_database, running_server
 from tests.model.clients import GONE
 from tests.processes import workers_of
 from tests.wire import connected
@@ -39,11 +39,13 @@ _BUSY = """
 
 
 class Node:
-    """A server with two workers. Make it, start it, and stop it in the end."""
+    """A server with two workers. Make it, start it, and close it in the end."""
 
-    def __init__(self, directory: Path, database_url: str | None) -> None:
+    def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._database_url = database_url
+        self._data_sets = 0
+        self._data = contextlib.ExitStack()
+        self._database_url: str | None = None
         self._life = contextlib.ExitStack()
         self._server: RunningServer | None = None
         self._connections = contextlib.AsyncExitStack()
@@ -56,18 +58,36 @@ class Node:
 
     def start(self) -> None:
         """Start it unless it runs."""
-        if self._server is None:
-            self._server = self._life.enter_context(
-                running_server(
-                    self._directory, database_url=self._database_url, environment=SETTINGS
-                )
-            )
+        if self._server is not None:
+            return
+        if not self._data_sets:
+            self._make_data()
+        directory = self._directory / str(self._data_sets)
+        self._server = self._life.enter_context(
+            running_server(directory, database_url=self._database_url, environment=SETTINGS)
+        )
+
+    def _make_data(self) -> None:
+        self._data_sets += 1
+        (self._directory / str(self._data_sets)).mkdir()
+        self._database_url = self._data.enter_context(own_database())
 
     async def stop(self) -> None:
         """Stop it with SIGTERM, or clear away what a kill left."""
         await self._disconnect()
         self._life.close()
         self._server = None
+
+    async def start_afresh(self) -> None:
+        """Start it with nothing in it: what a bug has spoilt must not spoil the next run."""
+        await self.close()
+        self._make_data()
+        self.start()
+
+    async def close(self) -> None:
+        """Stop it for good."""
+        await self.stop()
+        self._data.close()
 
     async def worker(self, number: int) -> S3Client:
         """Return a client on a connection to that worker, counted from 0."""
@@ -92,7 +112,9 @@ class Node:
     async def _wait_until_quiet(self) -> None:
         # The workers first: that takes longer than PostgreSQL needs to read what a dead one sent.
         await self._connect()
-        async with await psycopg.AsyncConnection.connect(self.server.metadata_url) as conn:
+        url = self.server.metadata_url
+        # Within a transaction pg_stat_activity would say the same again and again.
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
             for _ in range(int(GIVE_UP_SECONDS / 0.05)):
                 cursor = await conn.execute(_BUSY)
                 if (await cursor.fetchone()) == (0,):

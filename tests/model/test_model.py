@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.fix_server import complaints_of, own_database
+from tests.fix_server import complaints_of
 from tests.model.effort import IS_LONG
 from tests.model.machine import Machine
 from tests.model.node import VICTIMS, Node
@@ -43,15 +43,16 @@ EXPECTED = {
 
 @pytest.fixture
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    with asyncio.Runner() as runner, own_database() as database_url:
-        node = Node(tmp_path_factory.mktemp("model"), database_url)
+    with asyncio.Runner() as runner:
+        node = Node(tmp_path_factory.mktemp("model"))
         Machine.run, Machine.node = runner, node
         try:
             node.start()
-            server = node.server
             yield node
+            node.start()
+            server = node.server
         finally:
-            runner.run(node.stop())
+            runner.run(node.close())
         complaints = complaints_of(server)
     assert not complaints, f"{server.log} has:\n" + "\n".join(complaints)
 
