@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 
 from server.blobs.archive import Archive
+from server.blobs.errors import DiskFull
 from server.blobs.layout import existing_layout
 from server.cli.credentials import FILE_NAME
 from server.cli.data_directory import database_of
@@ -17,6 +18,7 @@ from server.cli.metadata import begin_command, say
 from server.cli.options import DATABASE, with_settings
 from server.config import Settings
 from server.jobs.backup import Backup, BackupIncomplete, Done
+from server.jobs.blob_copies import Findings
 from server.jobs.retention import keep_last
 from server.jobs.snapshot import Description, read_description
 
@@ -81,17 +83,28 @@ def backup(
         try:
             done = asyncio.run(work.run())
         except BackupIncomplete as error:
-            for line in error.findings.unusable:
-                click.echo(line, err=True)
+            say_unusable(error.findings, as_json=as_json)
             raise click.ClickException(f"{error}; there is no new snapshot") from None
+        except DiskFull as error:
+            raise click.ClickException(
+                f"{dest} is full; there is no new snapshot: {error}"
+            ) from None
         removed = keep_last(archive, keep) if keep else (0, 0)
     say({**_shown(done.name, done.description), **_changed(done, removed)}, as_json=as_json)
 
 
-def refuse_inside(archive: Path, data: Path) -> None:
-    """Raise a message for a person where the archive would lie in the data directory."""
-    if archive.resolve().is_relative_to(data.resolve()):
-        raise click.ClickException(f"{archive} lies in the data directory {data}")
+def refuse_inside(inner: Path, outer: Path) -> None:
+    """Raise a message for a person where one directory lies in the other."""
+    if inner.resolve().is_relative_to(outer.resolve()):
+        raise click.ClickException(f"{inner} lies in {outer}: the two must be apart")
+
+
+def say_unusable(findings: Findings, *, as_json: bool) -> None:
+    """Name the blobs that are missing or rotten."""
+    if as_json:
+        say({"snapshot": None, "unusable": findings.unusable}, as_json=True)
+    for line in findings.unusable:
+        click.echo(line, err=True)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import click
 from server.blobs.archive import Archive
 from server.blobs.files import fsync_directories, write_file
 from server.blobs.read_only import ReadOnlyFlag
-from server.cli.backup import refuse_inside, show_progress
+from server.cli.backup import refuse_inside, say_unusable, show_progress
 from server.cli.credentials import FILE_NAME
 from server.cli.data_directory import RESTORING, embedded_postgres, locked_data_directory
 from server.cli.metadata import begin_command, say
@@ -40,6 +40,7 @@ def restore(settings: Settings, source: Path, snapshot: str | None, as_json: boo
     """
     begin_command()
     refuse_inside(source, settings.data)
+    refuse_inside(settings.data, source)
     with ExitStack() as stack:
         archive = stack.enter_context(Archive.to_read(source))
         found = Source.of(archive, snapshot)
@@ -59,8 +60,7 @@ def restore(settings: Settings, source: Path, snapshot: str | None, as_json: boo
         try:
             findings = asyncio.run(work.run())
         except RestoreIncomplete as error:
-            for line in error.findings.unusable:
-                click.echo(line, err=True)
+            say_unusable(error.findings, as_json=as_json)
             raise click.ClickException(f"{error}; nothing is in the database") from None
         _restore_credentials(found, settings.data, read_only)
         os.unlink(settings.data / RESTORING)

@@ -76,7 +76,11 @@ class HeldLock:
 
         The number is compared for a pooler's sake, which may hand us another session.
         """
-        if await self._ask(_SESSION) != self._session:
+        try:
+            session = await self._ask(_SESSION)
+        except UNAVAILABLE as error:
+            raise MetadataUnavailable(f"the lock of the {self._job} was lost: {error}") from error
+        if session != self._session:
             raise MetadataUnavailable(f"the lock of the {self._job} was lost")
 
     async def _acquire(self, wait_seconds: float, on_wait: Callable[[], None]) -> None:
