@@ -28,6 +28,7 @@ from server.model.names import BlobDigest
 
 VERSION = b"s3d backup 1\n"
 _MARK = "backup"
+_SNAPSHOTS = "snapshots"
 # What an empty directory may hold: what a file system or a start that was cut short put there.
 _EMPTY = frozenset({"lock", f"{_MARK}.new", "lost+found"})
 _NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z", re.ASCII)
@@ -71,7 +72,8 @@ class Archive:
 
         Nothing is written: it may lie on a file system that takes no writes.
         """
-        if not (root / _MARK).exists():
+        # Made last, so it vouches for the rest.
+        if not ((root / _MARK).exists() and (root / _SNAPSHOTS).exists()):
             raise ArchiveError(f"{root} holds no backups")
         with _locked(root, fcntl.LOCK_SH):
             _refuse_other_version(root)
@@ -80,7 +82,7 @@ class Archive:
     @property
     def snapshots(self) -> Path:
         """Return the directory of all snapshots."""
-        return self.root / "snapshots"
+        return self.root / _SNAPSHOTS
 
     def snapshot(self, name: str) -> Path:
         """Return the directory of a finished snapshot."""

@@ -28,7 +28,7 @@ from server.jobs.snapshot import (
     RowsSeen,
     TableFile,
     blobs_of,
-    check_rows,
+    check_files,
     rows_file,
 )
 from server.jobs.sweep import SWEEP
@@ -101,7 +101,7 @@ class Backup:
             try:
                 description = await self._copy_rows(directory)
                 findings = await self._copy_blobs(directory, description, lock)
-                check_rows(directory, description)
+                check_files(directory, description)
                 await lock.check()
                 with self.archive.new_file(directory / DESCRIPTION) as file:
                     file.write(description.to_json())

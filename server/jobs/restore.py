@@ -20,7 +20,7 @@ from server.jobs.snapshot import (
     RowsSeen,
     TableFile,
     blobs_of,
-    check_rows,
+    check_files,
     pieces_of,
     read_description,
     rows_file,
@@ -41,7 +41,7 @@ class RestoreIncomplete(StorageError):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A snapshot whose rows were found to be what the backup wrote."""
+    """A snapshot whose files were found to hold what the backup wrote."""
 
     archive: Archive
     directory: Path
@@ -62,7 +62,7 @@ class Source:
                 f"{directory} has schema {description.schema}; this program needs"
                 f" {SCHEMA_VERSION}. Restore it with the version of s3d that made it."
             )
-        check_rows(directory, description)
+        check_files(directory, description)
         return cls(archive, directory, description)
 
 

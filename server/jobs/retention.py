@@ -21,7 +21,7 @@ def keep_last(archive: Archive, count: int) -> tuple[int, int]:
     old, kept = names[:-count], names[-count:]
     for name in kept:
         directory = archive.snapshot(name)
-        check_rows(directory, read_description(directory), ["blob"])
+        check_rows(directory, read_description(directory), "blob")
     for name in old:
         archive.remove(name)
     blobs = _unlink_unnamed(archive, [archive.snapshot(name) for name in kept]) if old else 0

@@ -6,7 +6,7 @@ DIRECTORY/root-credentials   of the data directory, where there is one
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -108,15 +108,26 @@ def read_description(directory: Path) -> Description:
     return description
 
 
-def check_rows(directory: Path, description: Description, tables: Iterable[str] = TABLES) -> None:
-    """Raise ArchiveError unless the files of the tables hold what was written. Blocking."""
-    for name in tables:
-        table = description.tables[name]
-        seen = RowsSeen()
-        for piece in pieces_of(rows_file(directory, name)):
-            seen.add(piece)
-        if seen.as_table(table.columns) != table:
-            raise ArchiveError(f"{rows_file(directory, name)} holds other rows than were written")
+def check_files(directory: Path, description: Description) -> None:
+    """Raise ArchiveError unless every file holds what was written to it. Blocking."""
+    for table in TABLES:
+        check_rows(directory, description, table)
+    if description.root_credentials is not None:
+        credentials = directory / CREDENTIALS
+        with disk_errors(f"read {credentials}"):
+            found = hashlib.sha256(credentials.read_bytes()).hexdigest()
+        if found != description.root_credentials:
+            raise ArchiveError(f"{credentials} holds other bytes than were written")
+
+
+def check_rows(directory: Path, description: Description, name: str) -> None:
+    """Raise ArchiveError unless the file of that table holds what was written to it. Blocking."""
+    table = description.tables[name]
+    seen = RowsSeen()
+    for piece in pieces_of(rows_file(directory, name)):
+        seen.add(piece)
+    if seen.as_table(table.columns) != table:
+        raise ArchiveError(f"{rows_file(directory, name)} holds other rows than were written")
 
 
 def pieces_of(file: Path) -> Iterator[bytes]:

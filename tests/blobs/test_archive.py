@@ -102,10 +102,12 @@ def test_a_snapshot_that_was_not_finished_is_none_and_goes_with_the_next_backup(
 
 
 def test_a_start_that_was_cut_short_is_finished_by_the_next(root: Path) -> None:
-    for left in (["lock"], ["lock", "backup.new"]):
+    for left in ({"lock": b""}, {"lock": b"", "backup.new": b"s3d"}, {"backup": b"s3d backup 1\n"}):
         root.mkdir(exist_ok=True)
-        for name in left:
-            (root / name).touch()
+        for name, text in left.items():
+            (root / name).write_bytes(text)
+        with pytest.raises(ArchiveError, match="holds no backups"), Archive.to_read(root):
+            pass
         with Archive.to_write(root) as archive:
             finish(archive)
         with Archive.to_read(root) as archive:

@@ -1,5 +1,6 @@
 """s3d backup and s3d restore as an operator runs them, beside a server and without one."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -268,6 +269,26 @@ def test_an_archive_is_restored_somewhere_else(site: Site) -> None:
     refused = run("restore", site.archive, "--data", site.archive / "data")
 
     assert (refused.returncode, "must be apart" in refused.stderr) == (1, True)
+
+
+def test_a_directory_that_a_server_uses_is_refused(
+    site: Site, elsewhere: Path, empty_database_url: str
+) -> None:
+    """Servers share a directory; a restore is alone in it."""
+    elsewhere.mkdir()
+    with (elsewhere / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+
+        refused = run(
+            "restore",
+            site.archive,
+            "--data",
+            elsewhere,
+            environment={"S3D_DATABASE_URL": empty_database_url},
+        )
+
+    assert (refused.returncode, "another s3d serves" in refused.stderr) == (1, True)
+    assert [path.name for path in elsewhere.iterdir()] == ["lock"]
 
 
 def test_until_a_restore_has_come_to_its_end_no_server_starts_and_it_can_go_on(

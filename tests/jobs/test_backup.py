@@ -15,12 +15,14 @@ from server.blobs.layout import Layout
 from server.blobs.read_only import ReadOnlyFlag
 from server.jobs import retention
 from server.jobs.backup import BackupIncomplete
+from server.jobs.snapshot import CREDENTIALS, DESCRIPTION
 from server.jobs.sweep import SWEEP, Sweep
 from server.metadata.errors import JobBusy, MetadataUnavailable
+from server.metadata.snapshot import TABLES
 from server.metadata.store import Metadata
 from server.model.names import BlobDigest
 from tests.blobs.bodies import digest_of, random_bytes
-from tests.blobs.disk import files_in
+from tests.blobs.disk import files_in, install
 from tests.jobs.archived import SECONDS, back_up, contents, finished, restore
 from tests.jobs.node import Node
 
@@ -225,20 +227,57 @@ async def test_rows_that_the_disk_gives_back_otherwise_are_no_backup(
     assert finished(root) == []
 
 
-async def test_a_backup_that_lost_its_lock_is_none(node: Node, root: Path) -> None:
-    """A sweep may have taken blobs away since."""
+def end_all_sessions(node: Node) -> None:
+    with psycopg.connect(node.url) as conn:
+        conn.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
-    def end_all_sessions() -> None:
-        with psycopg.connect(node.url) as conn:
-            conn.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
+
+async def test_a_backup_that_lost_its_lock_stops_copying(node: Node, root: Path) -> None:
+    """A sweep may take away the blobs that it has not copied yet."""
+    await node.put("one", ONE)
 
     with pytest.raises(MetadataUnavailable, match="lock of the sweep was lost"):
-        await back_up(node, root, meanwhile=end_all_sessions)
+        await back_up(node, root, meanwhile=lambda: end_all_sessions(node))
 
     assert finished(root) == []
+    assert not archived(root, ONE).exists()
+
+
+async def test_a_backup_that_lost_its_lock_at_the_end_is_none(node: Node, root: Path) -> None:
+    """There is nothing to copy here before which it would have looked."""
+    with pytest.raises(MetadataUnavailable, match="lock of the sweep was lost"):
+        await back_up(node, root, meanwhile=lambda: end_all_sessions(node))
+
+    assert finished(root) == []
+
+
+async def test_a_snapshot_gets_its_name_when_all_that_it_names_is_durable(
+    node: Node, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await node.put("one", ONE)
+    await node.put("two", TWO)
+    credentials = tmp_path / "root-credentials"
+    credentials.write_text("kept")
+    durable: list[Path] = []
+    disk = install(monkeypatch)
+
+    def look(step: str) -> None:
+        if step == "rename":
+            durable[:] = disk.fsynced
+
+    disk.fail = look
+    done = await back_up(node, root, credentials=credentials)
+
+    names = {path.name for path in files_in(root / "snapshots")}
+    assert {*(f"{table}.rows" for table in TABLES), DESCRIPTION, CREDENTIALS} == names
+    unfinished = root / "snapshots" / f"{done.name}.unfinished"
+    shards = {archived(root, body).parent for body in (ONE, TWO)}
+    assert {unfinished, *(unfinished / name for name in names), *shards} <= set(durable)
+    assert disk.steps[-3:] == ["rename", "open", "fsync directory"]
+    assert disk.fsynced[-1] == root / "snapshots"
 
 
 async def test_a_sweep_at_work_is_waited_for_within_the_limit(node: Node, root: Path) -> None:

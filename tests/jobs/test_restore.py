@@ -1,7 +1,9 @@
 """What comes back from a backup, and what is refused."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -12,7 +14,7 @@ from server.blobs.read_only import ReadOnlyFlag
 from server.jobs.restore import RestoreIncomplete
 from server.jobs.sweep import Sweep
 from server.metadata import multipart_uploads, snapshot
-from server.metadata.connection import connect
+from server.metadata.connection import Connection, connect
 from server.metadata.errors import SchemaMismatch
 from server.metadata.schema import SCHEMA_VERSION
 from server.metadata.store import Metadata
@@ -23,7 +25,7 @@ from tests.blobs.disk import files_in
 from tests.invariants import broken, leftovers
 from tests.jobs.archived import SECONDS, back_up, contents, finished, restore
 from tests.jobs.node import Node
-from tests.metadata.rows import new_upload, put_part
+from tests.metadata.rows import new_bucket, new_upload, put_part
 
 ONE, TWO = random_bytes(10_000), random_bytes(20_000)
 
@@ -39,7 +41,9 @@ async def root(node: Node, tmp_path: Path) -> Path:
     async with node.metadata.transaction() as conn:
         upload = await new_upload(conn, node.home)
         await put_part(conn, upload, 1, [Slice(blob, 0, blob.size)])
-    await back_up(node, tmp_path / "archive")
+    credentials = tmp_path / "root-credentials"
+    credentials.write_text("kept")
+    await back_up(node, tmp_path / "archive", credentials=credentials)
     return tmp_path / "archive"
 
 
@@ -159,17 +163,45 @@ async def test_rows_of_somebody_else_are_refused_before_a_byte_is_written(
     assert files_in(blobs) == []
 
 
-async def test_a_rotten_file_of_rows_is_refused_before_a_byte_is_written(
-    root: Path, blobs: Path, empty_database_url: str
+@pytest.mark.parametrize("name", ["account.rows", "blob.rows", "root-credentials"])
+async def test_a_rotten_file_is_refused_before_a_byte_is_written(
+    root: Path, blobs: Path, empty_database_url: str, name: str
 ) -> None:
-    file = root / "snapshots" / finished(root)[0] / "account.rows"
-    file.write_bytes(file.read_bytes().replace(b"bucket", b"tekcub"))
+    file = root / "snapshots" / finished(root)[0] / name
+    file.write_bytes(file.read_bytes()[:-2] + b"x\n")
 
-    with pytest.raises(ArchiveError, match=r"account\.rows holds other rows"):
+    with pytest.raises(ArchiveError, match=rf"{name} holds other"):
         await restore(root, empty_database_url, blobs)
 
     assert files_in(blobs) == []
     assert await is_empty(empty_database_url)
+
+
+async def test_a_database_that_does_not_give_back_what_it_took_stays_empty(
+    root: Path, blobs: Path, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = snapshot.copy_in
+
+    async def lose_one_table(
+        conn: Connection, table: str, columns: Sequence[str], *others: Any
+    ) -> None:
+        if table != "released_blob":
+            await original(conn, table, columns, *others)
+
+    monkeypatch.setattr("server.metadata.snapshot.copy_in", lose_one_table)
+
+    with pytest.raises(SchemaMismatch, match="holds other rows in released_blob"):
+        await restore(root, empty_database_url, blobs)
+
+    assert await is_empty(empty_database_url)
+
+
+async def test_new_rows_get_new_numbers(root: Path, blobs: Path, empty_database_url: str) -> None:
+    await restore(root, empty_database_url, blobs)
+
+    async with await connect(empty_database_url) as conn:
+        another = await new_bucket(conn, "another")
+    assert another.id > 1
 
 
 @pytest.mark.parametrize(
