@@ -19,7 +19,7 @@ from server.blobs.archive import Archive
 from server.blobs.errors import StorageError
 from server.blobs.files import disk_errors
 from server.blobs.layout import Layout
-from server.jobs.blob_copies import BlobCopies, Findings
+from server.jobs.blob_copies import THREADS, BlobCopies, Findings
 from server.jobs.snapshot import (
     CREDENTIALS,
     DESCRIPTION,
@@ -37,8 +37,6 @@ from server.metadata.connection import Connection
 from server.metadata.job_locks import HeldLock
 from server.metadata.schema import SCHEMA_VERSION
 
-# Blobs that are copied at once: most are small, and wait for the disk.
-THREADS: Final = 8
 _CLOCK_SECONDS: Final = 0.05
 
 # Called with what is about to be done and how many bytes that is; yields what to call with the
@@ -50,7 +48,7 @@ class BackupIncomplete(StorageError):
     """Blobs are missing or rotten, so there is no snapshot. What is whole was copied."""
 
     def __init__(self, findings: Findings) -> None:
-        super().__init__(f"{findings.unusable_count} blobs cannot be used")
+        super().__init__(f"blobs that cannot be used: {findings.unusable_count}")
         self.findings = findings
 
 

@@ -16,6 +16,8 @@ Result = TypeVar("Result")
 SizedBlob = tuple[BlobDigest, int]
 Batch = list[SizedBlob]
 
+# Blobs that are worked on at once, and shares of a batch: most are small, and wait for the disk.
+THREADS: Final = 8
 # A batch ends at the first of both; its directories are fsynced once, and who cancels waits for it.
 _BATCH_BLOBS: Final = 256
 _BATCH_BYTES: Final = 256 << 20
@@ -88,12 +90,14 @@ class BlobCopies:
         self, batch: Batch, work: Callable[[BlobDigest, int], Result], findings: Findings
     ) -> list[tuple[SizedBlob, Result]]:
         """Return the blobs whose work went well, each with its result."""
+        # Some for each thread: a hop for each blob would cost more than to look at one.
+        shares = [batch[first::THREADS] for first in range(min(THREADS, len(batch)))]
+        jobs = [self.threads.submit(_work_on, share, work) for share in shares]
         done = []
-        jobs = [self.threads.submit(work, *blob) for blob in batch]
-        for blob, job in zip(batch, await ended(*jobs), strict=True):
-            try:
-                done.append((blob, job.result()))
-            except UnusableBlob as trouble:
+        for job in await ended(*jobs):
+            results, troubles = job.result()
+            done += results
+            for trouble in troubles:
                 findings.note(trouble)
         return done
 
@@ -122,6 +126,18 @@ class BlobCopies:
 
     def _check_size(self, digest: BlobDigest, size: int) -> None:
         copying.check_size(self.target, digest, size)
+
+
+def _work_on(
+    share: Batch, work: Callable[[BlobDigest, int], Result]
+) -> tuple[list[tuple[SizedBlob, Result]], list[UnusableBlob]]:
+    results, troubles = [], []
+    for blob in share:
+        try:
+            results.append((blob, work(*blob)))
+        except UnusableBlob as trouble:
+            troubles.append(trouble)
+    return results, troubles
 
 
 def _batches(blobs: Iterable[SizedBlob]) -> Iterator[Batch]:

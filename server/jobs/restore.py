@@ -13,8 +13,8 @@ from server.blobs.archive import Archive
 from server.blobs.errors import ArchiveError, StorageError
 from server.blobs.layout import open_layout
 from server.blobs.read_only import ReadOnlyFlag
-from server.jobs.backup import THREADS, Show
-from server.jobs.blob_copies import BlobCopies, Findings
+from server.jobs.backup import Show
+from server.jobs.blob_copies import THREADS, BlobCopies, Findings
 from server.jobs.snapshot import (
     Description,
     RowsSeen,
@@ -35,7 +35,7 @@ class RestoreIncomplete(StorageError):
     """Blobs of the archive are missing or rotten; the database was left empty."""
 
     def __init__(self, findings: Findings) -> None:
-        super().__init__(f"{findings.unusable_count} blobs of the backup cannot be used")
+        super().__init__(f"blobs of the backup that cannot be used: {findings.unusable_count}")
         self.findings = findings
 
 

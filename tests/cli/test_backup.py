@@ -215,7 +215,7 @@ def test_a_rotten_blob_is_named_and_there_is_no_snapshot(site: Site, tmp_path: P
     blob.write_bytes(BODY)
     assert failed.returncode == 1
     assert json.loads(failed.stdout)["unusable"] == [f"blob {name}: holds other bytes"]
-    assert "1 blobs cannot be used; there is no new snapshot" in failed.stderr
+    assert "blobs that cannot be used: 1; there is no new snapshot" in failed.stderr
     assert run("backup", tmp_path / "archive", "--list").stdout == ""
 
 

@@ -206,7 +206,7 @@ async def test_a_copy_that_goes_meanwhile_is_missed_at_the_end(
 
     monkeypatch.setattr("server.blobs.copying.check_bytes", check_and_unlink)
 
-    with pytest.raises(BackupIncomplete, match="1 blobs"):
+    with pytest.raises(BackupIncomplete, match="cannot be used: 1"):
         await back_up(node, root)
 
     assert finished(root) == []
