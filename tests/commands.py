@@ -11,9 +11,14 @@ GIVE_UP_SECONDS = 120
 
 
 def start(
-    *arguments: str | Path, environment: Mapping[str, str] | None = None
+    *arguments: str | Path,
+    environment: Mapping[str, str] | None = None,
+    errors: int = subprocess.PIPE,
 ) -> subprocess.Popen[str]:
-    """Start a command; it knows none of the settings of the person who runs the tests."""
+    """Start a command; it knows none of the settings of the person who runs the tests.
+
+    errors: a file descriptor for its standard error.
+    """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("S3D_")}
     return subprocess.Popen(
         [sys.executable, "-m", "server", *map(str, arguments)],
@@ -21,7 +26,7 @@ def start(
         env={**inherited, **(environment or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=errors,
         text=True,
     )
 

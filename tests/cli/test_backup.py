@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import json
 import os
+import pty
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ import pytest
 
 from server.blobs.archive import Archive
 from server.metadata.embedded import EmbeddedPostgres
-from tests.commands import database, run
+from tests.commands import GIVE_UP_SECONDS, database, run, start
 from tests.fix_server import RunningServer, own_database, running_server
 from tests.invariants import broken
 
@@ -160,6 +161,28 @@ def test_keep_removes_what_is_older(site: Site, tmp_path: Path) -> None:
     listed = run("backup", tmp_path / "archive", "--list", "--json").stdout.splitlines()
     assert last["removed_snapshots"] == 2
     assert [json.loads(line)["snapshot"] for line in listed] == [last["snapshot"]]
+
+
+def test_a_bar_shows_the_progress_on_a_terminal_and_nowhere_else(
+    site: Site, tmp_path: Path
+) -> None:
+    ours, terminal = pty.openpty()
+    try:
+        data = ("--data", site.data)
+        url = database(site.server.database_url)
+        process = start("backup", tmp_path / "1", *data, environment=url, errors=terminal)
+        assert process.wait(GIVE_UP_SECONDS) == 0
+        shown = os.read(ours, 100_000)
+    finally:
+        os.close(ours)
+        os.close(terminal)
+        process.communicate()
+
+    elsewhere = site.backup(tmp_path / "2")
+
+    assert b"copying blobs" in shown
+    assert b"100%" in shown
+    assert "copying blobs" not in elsewhere.stderr
 
 
 def test_a_directory_inside_the_data_directory_is_refused(site: Site) -> None:
