@@ -21,6 +21,8 @@ pytestmark = [pytest.mark.usefixtures("nothing_breaks"), pytest.mark.slow]
 KEYS = 8
 WRITERS = "uvw"
 BACKUPS = 3
+# To copy them takes the first backup longer than a sweep takes to come.
+AT_REST, AT_REST_BYTES = 500, 100_000
 
 
 class Ledger:
@@ -67,6 +69,15 @@ async def writers(s3: S3Client, bucket: str) -> AsyncIterator[dict[str, Ledger]]
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def put_what_stays(s3: S3Client, bucket: str) -> None:
+    async def put(first: int) -> None:
+        for number in range(first, AT_REST, 8):
+            body = numbered(10_000_000 + number, AT_REST_BYTES)
+            assert (await s3.put(f"/{bucket}/stays-{number}", body=body)).status == 200
+
+    await asyncio.gather(*(put(first) for first in range(8)))
+
+
 async def s3d(*arguments: str | Path, url: str | None) -> dict[str, Any]:
     done = await asyncio.to_thread(run, *arguments, "--json", environment=database(url))
     assert done.returncode == 0, done.stderr
@@ -92,6 +103,7 @@ async def test_what_comes_back_is_what_every_key_held_at_one_moment(
     archive, restored = tmp_path / "archive", tmp_path / "restored"
     upload = await begin(s3, bucket, "in-progress")
     part = await upload.put(1, numbered(1, LARGE))
+    await put_what_stays(s3, bucket)
     before: dict[str, int] = {}
     after: dict[str, int] = {}
     async with writers(s3, bucket) as ledgers:
