@@ -6,7 +6,9 @@ import click
 
 from server.blobs.errors import StorageError
 from server.cli.account import account
+from server.cli.backup import backup
 from server.cli.key import key
+from server.cli.restore import restore
 from server.cli.serve import serve
 from server.http.bind import BindError
 from server.metadata.embedded_programs import EmbeddedPostgresError
@@ -19,7 +21,7 @@ def commands() -> None:
     """An S3 server: metadata in PostgreSQL, bodies in a content-addressed directory."""
 
 
-for _command in (serve, account, key):
+for _command in (serve, account, key, backup, restore):
     commands.add_command(_command)
 
 

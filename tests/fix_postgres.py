@@ -55,6 +55,16 @@ def database_url(postgres_url: str, template_database: str) -> Iterator[str]:
     _administer(postgres_url, drop.format(sql.Identifier(name)))
 
 
+@pytest.fixture
+def empty_database_url(postgres_url: str) -> Iterator[str]:
+    """The URL of a database that holds nothing, for one test alone."""
+    name = f"s3d_empty_{secrets.token_hex(6)}"
+    _administer(postgres_url, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    yield _at(postgres_url, name)
+    drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")
+    _administer(postgres_url, drop.format(sql.Identifier(name)))
+
+
 def _administer(url: str, statement: sql.Composed) -> None:
     with closing(psycopg.connect(url, autocommit=True)) as conn:
         conn.execute(statement)

@@ -43,3 +43,16 @@ class RottenRow(StorageError):
 
 class BlobLayoutError(StorageError):
     """The directory is not, and must not become, a blob directory of this version."""
+
+
+class UnusableBlob(StorageError):
+    """A blob's file is missing, cannot be read, or holds other bytes than its name says."""
+
+    def __init__(self, digest: BlobDigest, reason: str) -> None:
+        super().__init__(f"blob {digest.hex()}: {reason}")
+        self.digest = digest
+        self.reason = reason
+
+
+class ArchiveError(StorageError):
+    """The directory cannot be used for backups, or holds none that can be restored."""

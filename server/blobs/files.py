@@ -82,3 +82,22 @@ def write_all(fd: int, data: bytes) -> None:
     left = memoryview(data)
     while left:
         left = left[os.write(fd, left) :]
+
+
+def write_file(path: Path, data: bytes, read_only: ReadOnlyFlag) -> None:
+    """Make a small file hold the data, durably, or leave it as it was; only its owner can read it.
+
+    One process at a time: a lock is the caller's. Raises DiskFull, StorageError, FsyncFailed.
+    """
+    new = path.with_name(f"{path.name}.new")
+    with disk_errors(f"write {path}"):
+        fd = os.open(
+            new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+        )
+        try:
+            write_all(fd, data)
+            fsync(fd, read_only)
+        finally:
+            os.close(fd)
+        os.rename(new, path)
+    fsync_directories([path.parent], read_only)

@@ -87,6 +87,19 @@ def open_layout(root: Path, read_only: ReadOnlyFlag) -> Layout:
     return layout
 
 
+def existing_layout(root: Path) -> Layout:
+    """Return the layout of a directory that is there; changes nothing. Blocking.
+
+    Raises BlobLayoutError where it is no blob directory, or one of another version.
+    """
+    layout = Layout(root.absolute())
+    if not layout.version_file.exists():
+        raise BlobLayoutError(f"{root} is no blob directory")
+    with disk_errors(f"open the blob directory {root}"):
+        _refuse_other_version(layout)
+    return layout
+
+
 def _make_root(root: Path) -> None:
     missing = [path for path in (root, *root.parents) if not path.exists()]
     for path in reversed(missing):

@@ -13,6 +13,8 @@ import click
 from server.config import Settings
 from server.metadata.embedded import EmbeddedPostgres
 
+# A file that names the snapshot which is being restored; it goes when everything is there.
+RESTORING: Final = "restoring"
 # The workers of a server that was killed hold its lock until the kernel has ended them.
 _WAIT_SECONDS: Final = 2.0
 _POLL_SECONDS: Final = 0.05
@@ -22,11 +24,11 @@ _CONNECTIONS_OF_COMMANDS: Final = 32
 
 
 @contextmanager
-def locked_data_directory(settings: Settings) -> Iterator[None]:
+def locked_data_directory(settings: Settings, *, for_restore: bool = False) -> Iterator[None]:
     """Make the directory where it is missing, and keep other servers out of it.
 
     With a database of their own several servers, on one machine or more, may share a directory;
-    with the embedded one there is one server, and no other beside it.
+    with the embedded one there is one server, and no other beside it. A restore is always alone.
     """
     data = settings.data
     try:
@@ -36,9 +38,12 @@ def locked_data_directory(settings: Settings) -> Iterator[None]:
     except OSError as error:
         raise click.ClickException(f"{data}: {error.strerror}") from None
     try:
-        how = fcntl.LOCK_SH if settings.database_url else fcntl.LOCK_EX
+        is_shared = settings.database_url is not None and not for_restore
+        how = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
         if not _lock(lock, how):
             raise click.ClickException(f"another s3d serves {data} already")
+        if not for_restore:
+            refuse_half_restored(data)
         yield
     finally:
         os.close(lock)
@@ -54,6 +59,7 @@ def embedded_postgres(settings: Settings) -> EmbeddedPostgres:
 @contextmanager
 def database_of(settings: Settings) -> Iterator[str]:
     """Yield the URL of the database, for a command beside a running server or without one."""
+    refuse_half_restored(settings.data)
     if settings.database_url:
         yield settings.database_url
         return
@@ -61,6 +67,14 @@ def database_of(settings: Settings) -> Iterator[str]:
         raise click.ClickException(f"there is no data directory {settings.data}")
     with embedded_postgres(settings) as postgres:
         yield postgres.url
+
+
+def refuse_half_restored(data: Path) -> None:
+    """Raise a message for a person where a restore into the directory has not come to its end."""
+    if (data / RESTORING).exists():
+        raise click.ClickException(
+            f"a restore into {data} has not come to its end; run s3d restore again, and it goes on"
+        )
 
 
 def _lock(lock: int, how: int) -> bool:

@@ -23,11 +23,15 @@ def in_metadata(settings: Settings, work: Callable[[Connection], Awaitable[Resul
 
     The embedded PostgreSQL is started for it where it does not run, and stopped after it.
     """
-    logs.configure("text", "info")
-    # A command that is ended, too, stops the PostgreSQL that it started.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    begin_command()
     with database_of(settings) as url:
         return asyncio.run(_in_transaction(url, settings.database_timeout_seconds, work))
+
+
+def begin_command() -> None:
+    """Let a command that is ended stop the PostgreSQL that it started; its log is for people."""
+    logs.configure("text", "info")
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def say(values: Mapping[str, Any], *, as_json: bool) -> None:

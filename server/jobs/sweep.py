@@ -19,6 +19,8 @@ from server.metadata.errors import MetadataError
 from server.metadata.store import Metadata
 from server.model.names import BlobDigest
 
+# The name of the lock: whoever holds it keeps every sweep of every node away.
+SWEEP: Final = "sweep"
 # Blobs in one transaction: their rows stay locked while their files are renamed and fsynced.
 _BATCH: Final = 100
 # Manifests in one transaction: each may have 10,000 parts.
@@ -48,7 +50,7 @@ class Sweep:
         while True:
             await asyncio.sleep(interval_seconds)
             try:
-                async with self._metadata.alone("sweep") as is_alone:
+                async with self._metadata.alone(SWEEP) as is_alone:
                     if is_alone:
                         await self.run()
             except (MetadataError, StorageError) as error:

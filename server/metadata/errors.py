@@ -15,3 +15,7 @@ class MetadataOverloaded(MetadataError):
 
 class SchemaMismatch(MetadataError):
     """The database holds another layout than this server's, or unsafe settings."""
+
+
+class JobBusy(MetadataError):
+    """Another process does the job, or one that excludes it, and did not end in time."""

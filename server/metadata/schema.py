@@ -24,6 +24,15 @@ _DURABLE: Final = {
 # Stronger than "on", or waiting for standbys too: as durable here.
 _DURABLE_TOO: Final = {"synchronous_commit": {"remote_write", "remote_apply"}}
 
+_IS_EMPTY: Final[LiteralString] = """
+    SELECT NOT EXISTS (
+        SELECT FROM pg_class c
+         WHERE relnamespace = current_schema()::regnamespace
+           AND NOT EXISTS (SELECT FROM pg_depend d
+                            WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+                              AND d.deptype = 'e'))
+"""
+
 
 async def prepare(conn: Connection) -> None:
     """Create the schema where there is none; safe to call from many processes at once.
@@ -37,12 +46,35 @@ async def prepare(conn: Connection) -> None:
             await conn.execute("SELECT pg_advisory_xact_lock(%s)", [_PREPARE_LOCK])
             if not await _exists(conn):
                 await conn.execute(schema_sql())
-        row = await (await conn.execute("SELECT version FROM schema_version")).fetchone()
+        await _check_version(conn)
     except (pg.DuplicateTable, pg.DuplicateFunction, pg.UndefinedColumn) as error:
         raise SchemaMismatch(f"the database belongs to another program: {error}") from error
-    found = row[0] if row else None
-    if found != SCHEMA_VERSION:
-        raise SchemaMismatch(f"the database has schema {found}; this server needs {SCHEMA_VERSION}")
+
+
+async def require(conn: Connection) -> None:
+    """Raise SchemaMismatch unless the schema is there and can be used; creates nothing."""
+    await _check_server(conn)
+    if not await _exists(conn):
+        raise SchemaMismatch("the database holds nothing of s3d")
+    await _check_version(conn)
+
+
+async def create(conn: Connection) -> None:
+    """Create the schema in the caller's transaction, for rows that come from elsewhere.
+
+    Raises SchemaMismatch where the server cannot be used or the database is not empty.
+    """
+    await _check_server(conn)
+    await conn.execute("SELECT pg_advisory_xact_lock(%s)", [_PREPARE_LOCK])
+    if not await is_empty(conn):
+        raise SchemaMismatch("the database is not empty")
+    await conn.execute(schema_sql())
+
+
+async def is_empty(conn: Connection) -> bool:
+    """Return whether the database holds no tables, nobody's; those of extensions do not count."""
+    row = await (await conn.execute(_IS_EMPTY)).fetchone()
+    return row is not None and bool(row[0])
 
 
 def schema_sql() -> LiteralString:
@@ -55,6 +87,13 @@ def schema_sql() -> LiteralString:
 async def _exists(conn: Connection) -> bool:
     row = await (await conn.execute("SELECT to_regclass('schema_version') IS NOT NULL")).fetchone()
     return row is not None and bool(row[0])
+
+
+async def _check_version(conn: Connection) -> None:
+    row = await (await conn.execute("SELECT version FROM schema_version")).fetchone()
+    found = row[0] if row else None
+    if found != SCHEMA_VERSION:
+        raise SchemaMismatch(f"the database has schema {found}; this server needs {SCHEMA_VERSION}")
 
 
 async def _check_server(conn: Connection) -> None:

@@ -6,7 +6,7 @@ Questions about single keys go through batches; everything else borrows a connec
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any, Final, LiteralString, Protocol, Self, TypeVar
+from typing import Any, Final, Protocol, Self, TypeVar
 
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
@@ -14,6 +14,7 @@ from server.metadata import access_keys, buckets, object_versions, settings_revi
 from server.metadata.batch import Batch
 from server.metadata.connection import UNAVAILABLE, Connection, connect, session
 from server.metadata.errors import MetadataOverloaded, MetadataUnavailable
+from server.metadata.job_locks import try_lock
 from server.metadata.object_versions import Delete, Find, Publish, Put
 from server.metadata.settings_cache import SettingsCache
 from server.metadata.settling import settled
@@ -35,10 +36,6 @@ _RECONNECT_SECONDS: Final = 4.0
 # of rows alone do not wait behind them, and in one lane share a commit with more of their kind
 # (5 % more PutObjects of 4 KiB than in two).
 _BLOB_LANES: Final = 2
-
-# A lock of the session: it ends with its connection, and so with its process or its node, too. Two
-# numbers, so that no job can be taken for a bucket of settings_hold.
-_TRY_ALONE: Final[LiteralString] = "SELECT pg_try_advisory_lock(1, hashtext(%(job)s))"
 
 
 class Allowed(Protocol):
@@ -153,7 +150,7 @@ class Metadata:
             yield conn
 
     @contextlib.asynccontextmanager
-    async def alone(self, job: LiteralString) -> AsyncIterator[bool]:
+    async def alone(self, job: str) -> AsyncIterator[bool]:
         """Yield whether this is now the only process, of all nodes, that does the job.
 
         On a connection of its own: a job that held one of the pool's while it waits for another
@@ -164,8 +161,7 @@ class Metadata:
         try:
             conn = await connect(self._url, timeout_seconds=self._timeout_seconds)
             async with conn:
-                row = await (await conn.execute(_TRY_ALONE, {"job": job})).fetchone()
-                yield row is not None and bool(row[0])
+                yield await try_lock(conn, job)
         except UNAVAILABLE as error:
             raise MetadataUnavailable(str(error)) from error
 

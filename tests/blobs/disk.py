@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-MODULES = ("files", "layout", "staging", "store", "sweep", "trash")
+MODULES = ("archive", "copying", "files", "layout", "staging", "store", "sweep", "trash")
 STEPS = frozenset({"fsync", "mkdir", "open", "rename", "statvfs", "unlink", "write"})
 
 

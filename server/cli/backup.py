@@ -1,0 +1,136 @@
+"""s3d backup: one moment of everything, copied while servers serve."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from server.blobs.archive import Archive
+from server.blobs.errors import DiskFull
+from server.blobs.layout import existing_layout
+from server.cli.credentials import FILE_NAME
+from server.cli.data_directory import database_of
+from server.cli.metadata import begin_command, say
+from server.cli.options import DATABASE, with_settings
+from server.config import Settings
+from server.jobs.backup import Backup, BackupIncomplete, Done
+from server.jobs.blob_copies import Findings
+from server.jobs.retention import keep_last
+from server.jobs.snapshot import Description, read_description
+
+_WAIT_SECONDS: Final = 600
+
+
+@click.command()
+@click.argument("dest", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--list", "only_list", is_flag=True, help="List the snapshots of DEST, and do nothing."
+)
+@click.option("--read-data", is_flag=True, help="Read every blob in DEST, not only the new ones.")
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Keep the last N snapshots, and remove older ones at the end.",
+)
+@click.option(
+    "--wait-seconds",
+    type=click.IntRange(min=0),
+    default=_WAIT_SECONDS,
+    show_default=True,
+    help="How long to wait for a sweep that is at work.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@with_settings(DATABASE)
+def backup(
+    settings: Settings,
+    dest: Path,
+    only_list: bool,
+    read_data: bool,
+    keep: int | None,
+    wait_seconds: int,
+    as_json: bool,
+) -> None:
+    """Copy one moment of metadata and blobs to the directory DEST, beside a running server.
+
+    Blobs that DEST has from earlier backups are not copied again. DEST holds secrets: only its
+    owner can read it. s3d restore brings a snapshot back.
+    """
+    if only_list:
+        with Archive.to_read(dest) as archive:
+            for name in archive.finished():
+                say(_shown(name, read_description(archive.snapshot(name))), as_json=as_json)
+        return
+    begin_command()
+    refuse_inside(dest, settings.data)
+    blobs = existing_layout(settings.data / "blobs")
+    with Archive.to_write(dest) as archive, database_of(settings) as url:
+        work = Backup(
+            database_url=url,
+            blobs=blobs,
+            credentials=settings.data / FILE_NAME,
+            archive=archive,
+            read_data=read_data,
+            wait_seconds=wait_seconds,
+            timeout_seconds=settings.database_timeout_seconds,
+            on_wait=lambda: click.echo("Waiting for a sweep to end.", err=True),
+            show=show_progress,
+        )
+        try:
+            done = asyncio.run(work.run())
+        except BackupIncomplete as error:
+            say_unusable(error.findings, as_json=as_json)
+            raise click.ClickException(f"{error}; there is no new snapshot") from None
+        except DiskFull as error:
+            raise click.ClickException(
+                f"{dest} is full; there is no new snapshot: {error}"
+            ) from None
+        removed = keep_last(archive, keep) if keep else (0, 0)
+    say({**_shown(done.name, done.description), **_changed(done, removed)}, as_json=as_json)
+
+
+def refuse_inside(inner: Path, outer: Path) -> None:
+    """Raise a message for a person where one directory lies in the other."""
+    if inner.resolve().is_relative_to(outer.resolve()):
+        raise click.ClickException(f"{inner} lies in {outer}: the two must be apart")
+
+
+def say_unusable(findings: Findings, *, as_json: bool) -> None:
+    """Name the blobs that are missing or rotten."""
+    if as_json:
+        say({"snapshot": None, "unusable": findings.unusable}, as_json=True)
+    for line in findings.unusable:
+        click.echo(line, err=True)
+
+
+@contextmanager
+def show_progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Yield what to call with the bytes of each step; a bar where standard error is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with click.progressbar(length=total, label=what, file=sys.stderr) as bar:
+        yield bar.update
+
+
+def _shown(name: str, description: Description) -> dict[str, Any]:
+    return {
+        "snapshot": name,
+        "taken": description.taken,
+        "objects": description.tables["object_version"].rows,
+        "blobs": description.blobs,
+        "blob_bytes": description.blob_bytes,
+    }
+
+
+def _changed(done: Done, removed: tuple[int, int]) -> dict[str, Any]:
+    return {
+        "copied_blobs": done.findings.copied,
+        "copied_bytes": done.findings.copied_bytes,
+        "removed_snapshots": removed[0],
+        "removed_blobs": removed[1],
+    }

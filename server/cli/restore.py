@@ -1,0 +1,111 @@
+"""s3d restore: a snapshot brought back, into an empty data directory and an empty database."""
+
+import asyncio
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+import click
+
+from server.blobs.archive import Archive
+from server.blobs.files import fsync_directories, write_file
+from server.blobs.read_only import ReadOnlyFlag
+from server.cli.backup import refuse_inside, say_unusable, show_progress
+from server.cli.credentials import FILE_NAME
+from server.cli.data_directory import RESTORING, embedded_postgres, locked_data_directory
+from server.cli.metadata import begin_command, say
+from server.cli.options import DATABASE, with_settings
+from server.config import Settings
+from server.jobs.restore import Restore, RestoreIncomplete, Source
+from server.jobs.snapshot import CREDENTIALS
+
+# The lock is made before anything else, and a mounted file system has a directory of its own.
+_EMPTY: Final = frozenset({"lock", f"{RESTORING}.new", "lost+found"})
+
+
+@click.command()
+@click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--snapshot", metavar="TIME", help="Which one, as s3d backup --list says; else the last."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@with_settings(DATABASE)
+def restore(settings: Settings, source: Path, snapshot: str | None, as_json: bool) -> None:
+    """Bring a snapshot back from the directory SOURCE of s3d backup.
+
+    The data directory must be empty or missing, and the database empty. A restore that was cut
+    short goes on where it was; until it has come to its end, no server starts there.
+    """
+    begin_command()
+    refuse_inside(source, settings.data)
+    refuse_inside(settings.data, source)
+    with ExitStack() as stack:
+        archive = stack.enter_context(Archive.to_read(source))
+        found = Source.of(archive, snapshot)
+        is_begun = _refuse_other_data(settings.data, found.directory.name)
+        if settings.database_url:
+            work = _restore(settings, found, settings.database_url)
+            asyncio.run(work.refuse_other_rows(is_begun=is_begun))
+        stack.enter_context(locked_data_directory(settings, for_restore=True))
+        # Nobody came between the look and the lock.
+        _refuse_other_data(settings.data, found.directory.name)
+        read_only = ReadOnlyFlag()
+        write_file(settings.data / RESTORING, f"{found.directory.name}\n".encode(), read_only)
+        url = settings.database_url
+        if url is None:
+            url = stack.enter_context(embedded_postgres(settings)).url
+        work = _restore(settings, found, url)
+        try:
+            findings = asyncio.run(work.run())
+        except RestoreIncomplete as error:
+            say_unusable(error.findings, as_json=as_json)
+            raise click.ClickException(f"{error}; nothing is in the database") from None
+        _restore_credentials(found, settings.data, read_only)
+        os.unlink(settings.data / RESTORING)
+        fsync_directories([settings.data], read_only)
+    say(
+        {
+            "snapshot": found.directory.name,
+            "taken": found.description.taken,
+            "objects": found.description.tables["object_version"].rows,
+            "blobs": found.description.blobs,
+            "blob_bytes": found.description.blob_bytes,
+            "copied_blobs": findings.copied,
+            "copied_bytes": findings.copied_bytes,
+        },
+        as_json=as_json,
+    )
+
+
+def _restore(settings: Settings, source: Source, url: str) -> Restore:
+    return Restore(
+        source=source,
+        database_url=url,
+        blobs=settings.data / "blobs",
+        timeout_seconds=settings.database_timeout_seconds,
+        show=show_progress,
+    )
+
+
+def _refuse_other_data(data: Path, name: str) -> bool:
+    """Return whether a restore of this snapshot was begun there; else the directory is empty."""
+    if not data.exists():
+        return False
+    if (data / RESTORING).exists():
+        begun = (data / RESTORING).read_text(encoding="ascii").strip()
+        if begun != name:
+            raise click.ClickException(
+                f"a restore of {begun} into {data} was begun; go on with --snapshot {begun}, or"
+                " empty the directory and the database"
+            )
+        return True
+    others = sorted(set(os.listdir(data)) - _EMPTY)
+    if others:
+        raise click.ClickException(f"{data} is not empty: it holds {others[0]!r}")
+    return False
+
+
+def _restore_credentials(source: Source, data: Path, read_only: ReadOnlyFlag) -> None:
+    if source.description.root_credentials is not None:
+        write_file(data / FILE_NAME, (source.directory / CREDENTIALS).read_bytes(), read_only)

@@ -1,0 +1,47 @@
+"""Removes old snapshots from an archive, then the blobs that no snapshot names any more."""
+
+import heapq
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+from server.blobs.archive import Archive
+from server.blobs.layout import SHARDS
+from server.jobs.snapshot import blobs_of, check_rows, read_description
+from server.model.names import BlobDigest
+
+
+def keep_last(archive: Archive, count: int) -> tuple[int, int]:
+    """Return how many snapshots and how many blobs were removed: all but the last snapshots.
+
+    A snapshot that stays and whose list of blobs is rotten keeps everything as it is. Blocking;
+    the archive is open to write. Raises ArchiveError, StorageError.
+    """
+    names = archive.finished()
+    old, kept = names[:-count], names[-count:]
+    for name in kept:
+        directory = archive.snapshot(name)
+        check_rows(directory, read_description(directory), "blob")
+    for name in old:
+        archive.remove(name)
+    blobs = _unlink_unnamed(archive, [archive.snapshot(name) for name in kept]) if old else 0
+    return len(old), blobs
+
+
+def _unlink_unnamed(archive: Archive, kept: list[Path]) -> int:
+    # Each list is sorted, so the digests of one directory after the other are known together.
+    groups = groupby(heapq.merge(*map(_digests, kept)), key=lambda digest: digest[:1].hex())
+    group = next(groups, None)
+    unlinked = 0
+    for shard in SHARDS:
+        named: frozenset[BlobDigest] = frozenset()
+        if group and group[0] == shard:
+            named = frozenset(group[1])
+            group = next(groups, None)
+        unlinked += archive.unlink_all_but(shard, named)
+    return unlinked
+
+
+def _digests(directory: Path) -> Iterator[BlobDigest]:
+    columns = read_description(directory).tables["blob"].columns
+    return (digest for digest, _ in blobs_of(directory, columns))
