@@ -22,6 +22,7 @@ from server.blobs.errors import DiskFull, NodeReadOnly, StorageError
 from server.config import Settings
 from server.errors import ErrorCode, S3Error
 from server.http.addressing import Address, parse_address
+from server.http.admission import Admission
 from server.http.body import HttpBody
 from server.http.connection import new_request_id
 from server.http.headers import joined_headers
@@ -81,23 +82,23 @@ class Dispatcher:
         self._stores = stores
         self._cache = stores.metadata.settings
         self._log = RequestLog()
-        self._in_flight = 0
+        self._admission = Admission(settings.max_inflight_requests)
 
     async def answer(self, http: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; whatever goes wrong is answered, too."""
         exchange = Exchange(new_request_id(), time.perf_counter())
-        self._in_flight += 1
+        if not (self._admission.enter_at_once() or await self._admission.enter()):
+            reply, error_code = self._refused(S3Error(ErrorCode.SlowDown), http, exchange)
+            return await self._send(http, exchange, reply, error_code)
         try:
             reply, error_code = await self._reply(http, exchange)
             return await self._send(http, exchange, reply, error_code)
         finally:
-            self._in_flight -= 1
+            self._admission.leave()
 
     async def _reply(self, http: web.BaseRequest, exchange: Exchange) -> tuple[S3Reply, str]:
         """Return what is to be sent, and the error code that the log shows, if any."""
         try:
-            if self._in_flight > self._settings.max_inflight_requests:
-                raise S3Error(ErrorCode.SlowDown)
             return await self._operate(http, exchange), ""
         except Exception as error:  # noqa: BLE001 - the one place that turns errors into documents
             return self._refused(error, http, exchange)
