@@ -27,6 +27,7 @@ from server.http.body import HttpBody
 from server.http.connection import new_request_id
 from server.http.headers import joined_headers
 from server.http.reply import error_reply, send
+from server.http.slow_down import STATUS, SlowDown
 from server.logs import RequestLog
 from server.metadata.errors import MetadataError, MetadataOverloaded, MetadataUnavailable
 from server.model.bucket import Bucket
@@ -88,8 +89,9 @@ class Dispatcher:
         """Answer one request; whatever goes wrong is answered, too."""
         exchange = Exchange(new_request_id(), time.perf_counter())
         if not (self._admission.enter_at_once() or await self._admission.enter()):
-            reply, error_code = self._refused(S3Error(ErrorCode.SlowDown), http, exchange)
-            return await self._send(http, exchange, reply, error_code)
+            answered = SlowDown(http, exchange.id)
+            self._log_answer(http, exchange, STATUS, ErrorCode.SlowDown.name, sent=0)
+            return answered
         try:
             reply, error_code = await self._reply(http, exchange)
             return await self._send(http, exchange, reply, error_code)
@@ -151,19 +153,24 @@ class Dispatcher:
             self._log.trouble("body broke off", exchange.id, error)
             response = web.Response()
         finally:
-            self._log.request(
-                request_id=exchange.id,
-                account=exchange.account,
-                operation=exchange.operation,
-                bucket=exchange.bucket,
-                key=exchange.key,
-                status=reply.status,
-                error_code=error_code,
-                bytes_in=http.content.total_bytes,
-                bytes_out=sent,
-                milliseconds=(time.perf_counter() - exchange.began) * 1000,
-            )
+            self._log_answer(http, exchange, reply.status, error_code, sent=sent)
         return response
+
+    def _log_answer(
+        self, http: web.BaseRequest, exchange: Exchange, status: int, error_code: str, *, sent: int
+    ) -> None:
+        self._log.request(
+            request_id=exchange.id,
+            account=exchange.account,
+            operation=exchange.operation,
+            bucket=exchange.bucket,
+            key=exchange.key,
+            status=status,
+            error_code=error_code,
+            bytes_in=http.content.total_bytes,
+            bytes_out=sent,
+            milliseconds=(time.perf_counter() - exchange.began) * 1000,
+        )
 
     async def _operate(self, http: web.BaseRequest, exchange: Exchange) -> S3Reply:
         headers = joined_headers(http.headers)

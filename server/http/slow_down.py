@@ -1,0 +1,55 @@
+"""SlowDown, answered at the least cost: what a refusal costs, those who were taken on lack."""
+
+from typing import Final
+
+from aiohttp import HttpVersion11, web
+
+from server.errors import RETRY_AFTER_SECONDS, ErrorCode
+from server.http.connection import HOST_ID, SERVER
+from xml_responses.error_document import error_document
+
+STATUS: Final = ErrorCode.SlowDown.status
+# As long as a request id, and nowhere else in the document.
+_ID: Final = b"0" * 16
+_DOCUMENT: Final = error_document(
+    code=ErrorCode.SlowDown.name,
+    message=ErrorCode.SlowDown.message,
+    detail={},
+    resource=None,
+    request_id=_ID.decode(),
+    host_id=HOST_ID,
+)
+_HEAD: Final = (
+    f"HTTP/1.1 {STATUS} Service Unavailable\r\n"
+    f"x-amz-request-id: {_ID.decode()}\r\n"
+    f"x-amz-id-2: {HOST_ID}\r\n"
+    f"Server: {SERVER}\r\n"
+    f"Retry-After: {RETRY_AFTER_SECONDS}\r\n"
+    "Content-Type: application/xml\r\n"
+    f"Content-Length: {len(_DOCUMENT)}\r\n"
+).encode()
+
+
+class SlowDown(web.StreamResponse):
+    """The answer, already on its way."""
+
+    def __init__(self, http: web.BaseRequest, request_id: str) -> None:
+        super().__init__(status=STATUS)
+        # What is left of a body that nobody wants must not be taken for the next request.
+        stays = http.keep_alive and http.version >= HttpVersion11 and http.content.is_eof()
+        self._keep_alive = stays
+        if http.transport is not None:
+            http.transport.write(as_bytes(request_id, close=not stays, head=http.method == "HEAD"))
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Do nothing: see the class."""
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Do nothing: see the class."""
+
+
+def as_bytes(request_id: str, *, close: bool, head: bool = False) -> bytes:
+    """Return the answer as it is sent. head: to a HEAD, which gets no document."""
+    end = b"Connection: close\r\n\r\n" if close else b"\r\n"
+    answer = _HEAD + end + (b"" if head else _DOCUMENT)
+    return answer.replace(_ID, request_id.encode())
