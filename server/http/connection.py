@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
@@ -23,6 +23,8 @@ MAX_HEADERS: Final = 128
 MAX_HEAD: Final = 64 * 1024
 # How long the rest of a refused body is read, so that the answer is not lost in a reset.
 _LINGER_SECONDS: Final = 5.0
+# And how much of it. After that the sender is made to wait until the time is over.
+_LINGER_BYTES: Final = 4 << 20
 # Bytes of a body that wait to be read; beyond that the client is made to wait.
 _READ_BUFFER: Final = 256 * 1024
 
@@ -40,7 +42,7 @@ def new_request_id() -> str:
 class Connection(RequestHandler):
     """One client's connection. head_seconds: how long it may take over a request's head."""
 
-    __slots__ = ("_head_bytes", "_head_seconds", "_head_timer", "_latest_body")
+    __slots__ = ("_head_bytes", "_head_seconds", "_head_timer", "_latest_body", "_linger_bytes")
 
     def __init__(self, *args: Any, head_seconds: float, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -48,8 +50,11 @@ class Connection(RequestHandler):
         self._head_timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0  # of the head that is on its way
         self._latest_body: StreamReader = EMPTY_PAYLOAD  # of the last request whose head has come
+        self._linger_bytes: int | None = None  # of a refused body, still to be read; None: no such
 
     def data_received(self, data: bytes) -> None:
+        if self._linger_bytes is not None:
+            self._take_refused(len(data))
         if self._head_bytes > MAX_HEAD:
             return  # refused; requests before it may hold up the answer, but nothing more is kept
         requests = self._request_count
@@ -61,6 +66,20 @@ class Connection(RequestHandler):
             self._break_off_bodies()
         elif data and not is_body:
             self._take_head(len(data))
+
+    def linger(self) -> None:
+        """Note that the rest of the body is refused: it is read, up to a limit, and dropped."""
+        self._linger_bytes = _LINGER_BYTES
+
+    def _take_refused(self, size: int) -> None:
+        assert self._linger_bytes is not None
+        self._linger_bytes -= size
+        if self._linger_bytes < 0:
+            self._pause_transport_reading()
+
+    def _resume_transport_reading(self) -> None:
+        if self._linger_bytes is None or self._linger_bytes >= 0:
+            super()._resume_transport_reading()
 
     def _take_head(self, size: int) -> None:
         """Count bytes of a head that is not complete yet, and the time it takes."""
@@ -139,6 +158,11 @@ class Connection(RequestHandler):
         )
         response.force_close()
         return response
+
+
+def refuse_rest(http: web.BaseRequest) -> None:
+    """Note that nobody wants what is still to come of the body."""
+    cast(Connection, http.protocol).linger()
 
 
 class ConnectionFactory(web.Server):

@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from server.errors import RETRY_AFTER_SECONDS, ErrorCode, S3Error
-from server.http.connection import HOST_ID, SERVER
+from server.http.connection import HOST_ID, SERVER, refuse_rest
 from server.operation import S3Reply, Stream
 from xml_responses.error_document import error_document
 
@@ -53,6 +53,7 @@ async def _send_whole(
     if not http.content.is_eof() or http.content.exception() is not None:
         # What is left of a body that nobody wants must not be taken for the next request.
         response.force_close()
+        refuse_rest(http)
     if _fits(http, body):
         await response.prepare(http)
         await response.write_eof()

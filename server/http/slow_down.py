@@ -5,7 +5,7 @@ from typing import Final
 from aiohttp import HttpVersion11, web
 
 from server.errors import RETRY_AFTER_SECONDS, ErrorCode
-from server.http.connection import HOST_ID, SERVER
+from server.http.connection import HOST_ID, SERVER, refuse_rest
 from xml_responses.error_document import error_document
 
 STATUS: Final = ErrorCode.SlowDown.status
@@ -36,7 +36,10 @@ class SlowDown(web.StreamResponse):
     def __init__(self, http: web.BaseRequest, request_id: str) -> None:
         super().__init__(status=STATUS)
         # What is left of a body that nobody wants must not be taken for the next request.
-        stays = http.keep_alive and http.version >= HttpVersion11 and http.content.is_eof()
+        is_read = http.content.is_eof()
+        if not is_read:
+            refuse_rest(http)
+        stays = is_read and http.keep_alive and http.version >= HttpVersion11
         self._keep_alive = stays
         if http.transport is not None:
             http.transport.write(as_bytes(request_id, close=not stays, head=http.method == "HEAD"))
