@@ -11,7 +11,8 @@ from psycopg.types.json import set_json_loads
 
 Connection = AsyncConnection[TupleRow]
 
-CONNECT_TIMEOUT_SECONDS: Final = 10
+# A request may wait for it.
+CONNECT_TIMEOUT_SECONDS: Final = 5
 
 # What psycopg raises where PostgreSQL is away, ended the session, or takes no writes; it counts the
 # last three among the internal errors.
