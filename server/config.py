@@ -181,6 +181,15 @@ class Settings:
             "Requests that one worker works on at a time; more are answered SlowDown.",
         ),
     )
+    document_memory_bytes: int = field(
+        default=32 << 20,
+        metadata=_about(
+            integer(0, 1 << 40),
+            "BYTES",
+            "Documents (bodies of XML above 64 KiB) that one worker holds at a time; more are"
+            " answered SlowDown.",
+        ),
+    )
     database_connections: int = field(
         default=8,
         metadata=_about(

@@ -12,6 +12,7 @@ from aiohttp.web_protocol import RequestPayloadError
 
 from server.access.authenticate import s3_error
 from server.errors import ErrorCode, S3Error
+from server.http.document_memory import DocumentMemory
 from server.model.checksum import ChecksumAlgorithm
 from server.rules.arguments import header_not_implemented, invalid_argument
 from server.rules.checksum_headers import (
@@ -46,6 +47,7 @@ class HttpBody:
     may_stream:   whether the operation takes aws-chunked bodies.
     has_checksum: whether a checksum in a header is one of the body.
     idle_seconds: how long a client may send nothing.
+    memory:       what documents are kept in; given back by close().
 
     Raises S3Error where what the headers say of the body is malformed.
     """
@@ -59,8 +61,11 @@ class HttpBody:
         may_stream: bool,
         has_checksum: bool,
         idle_seconds: float,
+        memory: DocumentMemory,
     ) -> None:
         self._http = http
+        self._memory = memory
+        self._memory_taken = 0
         self._headers = headers
         self._payload = payload
         self._idle_seconds = idle_seconds
@@ -120,17 +125,28 @@ class HttpBody:
             check_checksum(claim, digests.checksum(claim.algorithm))
 
     async def document(self, limit: int) -> bytes:
-        """Return the whole verified body; MaxMessageLengthExceeded above limit bytes."""
+        """Return the whole verified body; MaxMessageLengthExceeded above limit bytes.
+
+        SlowDown where this worker holds too many documents already.
+        """
         if self.length is None and "transfer-encoding" not in self._headers:
             self.length = 0
         if self.length is not None and self.length > limit:
             raise S3Error(ErrorCode.MaxMessageLengthExceeded, MaxMessageLengthBytes=str(limit))
+        # Before anything is read of it, and before the client is told to go on.
+        self._memory_taken = self._memory.take(self.length or 0)
         digests = BodyDigests(self.checksum_algorithm, blocks=False)
         # aiohttp delivers no more than the Content-Length, which was just compared.
         document = b"".join([piece async for piece in self.pieces()])
         digests.update(document)
         self.verify(digests)
         return document
+
+    def close(self) -> None:
+        """Let go of the document, if there was one; the request has ended."""
+        if self._memory_taken:
+            self._memory.give_back(self._memory_taken)
+            self._memory_taken = 0
 
     def _read_claims(self, *, has_checksum: bool) -> None:
         coding = self._headers.get("transfer-encoding", "chunked")

@@ -25,6 +25,7 @@ from server.http.addressing import Address, parse_address
 from server.http.admission import Admission
 from server.http.body import HttpBody
 from server.http.connection import new_request_id
+from server.http.document_memory import DocumentMemory
 from server.http.headers import joined_headers
 from server.http.reply import error_reply, send
 from server.http.slow_down import STATUS, SlowDown
@@ -64,6 +65,7 @@ class Exchange:
     account: str = ""
     bucket: str = ""
     key: str = ""
+    body: HttpBody | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class Dispatcher:
         self._settings = settings
         self._stores = stores
         self._cache = stores.metadata.settings
+        self._documents = DocumentMemory(settings.document_memory_bytes)
         self._log = RequestLog()
         self._admission = Admission(settings.max_inflight_requests)
 
@@ -97,6 +100,8 @@ class Dispatcher:
             return await self._send(http, exchange, reply, error_code)
         finally:
             self._admission.leave()
+            if exchange.body is not None:
+                exchange.body.close()
 
     async def _reply(self, http: web.BaseRequest, exchange: Exchange) -> tuple[S3Reply, str]:
         """Return what is to be sent, and the error code that the log shows, if any."""
@@ -230,6 +235,15 @@ class Dispatcher:
         sender = decision.sender
         if sender.hoisted:
             headers = {**sender.hoisted, **headers}
+        exchange.body = HttpBody(
+            http,
+            headers,
+            sender.payload,
+            may_stream=may_stream,
+            has_checksum=has_checksum,
+            idle_seconds=self._settings.body_idle_timeout_seconds,
+            memory=self._documents,
+        )
         return {
             "id": exchange.id,
             "method": http.method,
@@ -240,14 +254,7 @@ class Dispatcher:
             "grant": Grant(
                 decision.revision, decision.bucket, lambda: self._decide_again(decision)
             ),
-            "body": HttpBody(
-                http,
-                headers,
-                sender.payload,
-                may_stream=may_stream,
-                has_checksum=has_checksum,
-                idle_seconds=self._settings.body_idle_timeout_seconds,
-            ),
+            "body": exchange.body,
         }
 
     async def _decide(
