@@ -224,6 +224,15 @@ class Settings:
             "How long a body may stand still, either way, before the connection is closed.",
         ),
     )
+    min_body_bytes_per_second: int = field(
+        default=1024,
+        metadata=_about(
+            integer(0, 1 << 30),
+            "BYTES",
+            "The least pace of a body, either way, on average over the body idle timeout; a slower"
+            " connection is closed.",
+        ),
+    )
     graceful_timeout_seconds: int = field(
         default=30,
         metadata=_about(

@@ -1,6 +1,5 @@
 """The body of a request: taken off the wire, out of its framing, and held to what was promised."""
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Mapping
 from typing import Final
@@ -13,6 +12,7 @@ from aiohttp.web_protocol import RequestPayloadError
 from server.access.authenticate import s3_error
 from server.errors import ErrorCode, S3Error
 from server.http.document_memory import DocumentMemory
+from server.http.pace import Arrival, LeastPace
 from server.model.checksum import ChecksumAlgorithm
 from server.rules.arguments import header_not_implemented, invalid_argument
 from server.rules.checksum_headers import (
@@ -46,7 +46,7 @@ class HttpBody:
 
     may_stream:   whether the operation takes aws-chunked bodies.
     has_checksum: whether a checksum in a header is one of the body.
-    idle_seconds: how long a client may send nothing.
+    pace:         how slow a client may be.
     memory:       what documents are kept in; given back by close().
 
     Raises S3Error where what the headers say of the body is malformed.
@@ -60,7 +60,7 @@ class HttpBody:
         *,
         may_stream: bool,
         has_checksum: bool,
-        idle_seconds: float,
+        pace: LeastPace,
         memory: DocumentMemory,
     ) -> None:
         self._http = http
@@ -68,7 +68,7 @@ class HttpBody:
         self._memory_taken = 0
         self._headers = headers
         self._payload = payload
-        self._idle_seconds = idle_seconds
+        self._pace = pace
         self._decoder: ChunkDecoder | None = None
         self._checksum: BodyChecksum | None = None
         self._content_md5: str | None = None
@@ -198,14 +198,14 @@ class HttpBody:
 
     async def _from_wire(self) -> AsyncIterator[bytes]:
         content = self._http.content
+        arrival: Arrival | None = None
         try:
             while not content.at_eof():
                 if content.is_eof():  # all of it has come: nothing to wait for
                     yield content.read_nowait()
                     return
-                async with asyncio.timeout(self._idle_seconds):
-                    piece = await content.readany()
-                if piece:
+                arrival = arrival or Arrival(self._pace)
+                if piece := await arrival.next(content.readany):
                     yield piece
         except TimeoutError as error:
             raise S3Error(ErrorCode.RequestTimeout) from error

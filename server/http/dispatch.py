@@ -27,6 +27,7 @@ from server.http.body import HttpBody
 from server.http.connection import new_request_id
 from server.http.document_memory import DocumentMemory
 from server.http.headers import joined_headers
+from server.http.pace import LeastPace
 from server.http.reply import error_reply, send
 from server.http.slow_down import STATUS, SlowDown
 from server.logs import RequestLog
@@ -84,6 +85,9 @@ class Dispatcher:
         self._settings = settings
         self._stores = stores
         self._cache = stores.metadata.settings
+        self._pace = LeastPace(
+            settings.body_idle_timeout_seconds, settings.min_body_bytes_per_second
+        )
         self._documents = DocumentMemory(settings.document_memory_bytes)
         self._log = RequestLog()
         self._admission = Admission(settings.max_inflight_requests)
@@ -146,9 +150,7 @@ class Dispatcher:
     ) -> web.StreamResponse:
         sent = 0
         try:
-            response, sent = await send(
-                http, reply, exchange.id, idle_seconds=self._settings.body_idle_timeout_seconds
-            )
+            response, sent = await send(http, reply, exchange.id, pace=self._pace)
         except (ConnectionError, TimeoutError):
             error_code = error_code or _CLIENT_GONE
             response = web.Response()  # not sent: send() has cut the connection
@@ -241,7 +243,7 @@ class Dispatcher:
             sender.payload,
             may_stream=may_stream,
             has_checksum=has_checksum,
-            idle_seconds=self._settings.body_idle_timeout_seconds,
+            pace=self._pace,
             memory=self._documents,
         )
         return {

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from server.errors import RETRY_AFTER_SECONDS, ErrorCode, S3Error
 from server.http.connection import HOST_ID, SERVER, refuse_rest
+from server.http.pace import LeastPace, write
 from server.operation import S3Reply, Stream
 from xml_responses.error_document import error_document
 
@@ -16,11 +17,11 @@ _FITS_BYTES: Final = 32 << 10
 
 
 async def send(
-    http: web.BaseRequest, reply: S3Reply, request_id: str, *, idle_seconds: float
+    http: web.BaseRequest, reply: S3Reply, request_id: str, *, pace: LeastPace
 ) -> tuple[web.StreamResponse, int]:
     """Send the reply; return the response and the bytes of body that went out.
 
-    The client that takes nothing for idle_seconds is cut off.
+    The client that takes it too slowly is cut off.
     Raises ConnectionError where the client is gone, TimeoutError where it was cut off, and what
     the stream of the reply raises; the connection is closed then, short of what was announced.
     """
@@ -32,8 +33,8 @@ async def send(
     }
     try:
         if isinstance(reply.body, Stream):
-            return await _send_stream(http, reply.status, headers, reply.body, idle_seconds)
-        return await _send_whole(http, reply, headers, reply.body, idle_seconds)
+            return await _send_stream(http, reply.status, headers, reply.body, pace)
+        return await _send_whole(http, reply, headers, reply.body, pace.idle_seconds)
     except BaseException:
         # The length that was announced is the only way left to tell that the body is not whole. A
         # close that waits until the client takes what it was sent may wait for ever.
@@ -88,7 +89,7 @@ async def _send_stream(
     status: int,
     headers: Mapping[str, str],
     stream: Stream,
-    idle_seconds: float,
+    pace: LeastPace,
 ) -> tuple[web.StreamResponse, int]:
     response = web.StreamResponse(status=status, headers=headers)
     response.content_length = stream.length
@@ -96,8 +97,7 @@ async def _send_stream(
     try:
         await response.prepare(http)
         async for piece in stream.pieces:
-            async with asyncio.timeout(idle_seconds):
-                await response.write(piece)
+            await write(http, response, piece, pace)
             sent += len(piece)
         await response.write_eof()
     finally:
