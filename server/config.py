@@ -170,7 +170,7 @@ class Settings:
         metadata=_about(
             integer(1, 1_000_000),
             "CONNECTIONS",
-            "Client connections that one worker holds open; more wait in the queue of the system.",
+            "Client connections that one worker holds open; more are answered SlowDown.",
         ),
     )
     max_inflight_requests: int = field(
@@ -178,7 +178,8 @@ class Settings:
         metadata=_about(
             integer(1, 1_000_000),
             "REQUESTS",
-            "Requests that one worker works on at a time; more are answered SlowDown.",
+            "Requests that one worker works on at a time; more wait for half a second, and are then"
+            " answered SlowDown.",
         ),
     )
     document_memory_bytes: int = field(

@@ -24,6 +24,8 @@ _STEP_BACK_SECONDS: Final = 0.001
 _SLACK: Final = 1
 _SLACK_PER_CONNECTION: Final = 1 / 16
 _REFRESH_SECONDS: Final = 0.1
+# Refused in such a time at most, where all places are taken: a tenth of what a worker can do.
+_REFUSED_AT_ONCE: Final = 64
 _NO_WORKER: Final = -1
 _OUT_OF_RESOURCES: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
@@ -65,6 +67,7 @@ class Listener:
         self._opening: set[asyncio.Task[object]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._stepped_back = False
+        self._is_full = False
 
     def start(
         self,
@@ -72,18 +75,21 @@ class Listener:
         *,
         connections: Callable[[], int],
         limit: int,
+        make_refusal: Callable[[], asyncio.Protocol],
         tls: ssl.SSLContext | None = None,
         handshake_seconds: float = 20,
     ) -> None:
         """Begin to accept; call it in the running event loop.
 
         connections: returns how many connections this worker holds open, of all its listeners.
-        limit: at this many, further clients wait in the queue of the socket.
+        limit: at this many, further clients are left to other workers. Where those have as many,
+            make_refusal makes the protocol for them, which tells them so and soon closes.
         """
         self._loop = asyncio.get_running_loop()
         self._make_protocol = make_protocol
         self._connections = connections
         self._limit = limit
+        self._make_refusal = make_refusal
         self._tls = tls
         self._handshake_seconds = handshake_seconds
         self._resume()
@@ -102,7 +108,8 @@ class Listener:
             self._timer.cancel()
         self._timer = self._loop.call_later(_REFRESH_SECONDS, self._resume)
         if self._publish() < self._limit:
-            self._loop.add_reader(self._socket.fileno(), self._on_readable)
+            self._is_full = False
+        self._loop.add_reader(self._socket.fileno(), self._on_readable)
 
     def _pause(self, seconds: float | None) -> None:
         """Let others accept, for a while or, with None, for good."""
@@ -121,7 +128,7 @@ class Listener:
         while True:
             mine = self._publish()
             if mine >= self._limit:
-                self._pause(_REFRESH_SECONDS)
+                self._refuse_some()
                 return
             slack = _SLACK + int(mine * _SLACK_PER_CONNECTION)
             fewest = self._counts.fewest_elsewhere(self._place)
@@ -130,7 +137,7 @@ class Listener:
                 self._stepped_back = True
                 self._pause(_STEP_BACK_SECONDS)
                 return
-            if not self._accept():
+            if not self._accept(self._make_protocol):
                 self._stepped_back = False
                 return
             burst += 1
@@ -139,7 +146,18 @@ class Listener:
                 self._stepped_back = False
                 return
 
-    def _accept(self) -> bool:
+    def _refuse_some(self) -> None:
+        fewest = self._counts.fewest_elsewhere(self._place)
+        if fewest is None or fewest >= self._limit:
+            if not self._is_full:
+                self._is_full = True
+                _log.warning("all connections are taken; refusing more", limit=self._limit)
+            for _ in range(_REFUSED_AT_ONCE):
+                if not self._accept(self._make_refusal):
+                    break
+        self._pause(_REFRESH_SECONDS)
+
+    def _accept(self, make_protocol: Callable[[], asyncio.Protocol]) -> bool:
         """Return whether there may be more to accept."""
         try:
             connection, _ = self._socket.accept()
@@ -152,15 +170,17 @@ class Listener:
             self._pause(1)
             return False
         connection.setblocking(False)
-        task: asyncio.Task[object] = self._loop.create_task(self._open(connection))
+        task: asyncio.Task[object] = self._loop.create_task(self._open(connection, make_protocol))
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)
         return True
 
-    async def _open(self, connection: socket.socket) -> None:
+    async def _open(
+        self, connection: socket.socket, make_protocol: Callable[[], asyncio.Protocol]
+    ) -> None:
         try:
             await self._loop.connect_accepted_socket(
-                self._make_protocol,
+                make_protocol,
                 connection,
                 ssl=self._tls,
                 ssl_handshake_timeout=self._handshake_seconds if self._tls else None,
