@@ -15,6 +15,7 @@ from server.metadata.embedded import EmbeddedPostgres
 from tests.fix_s3 import S3Client, client_of, each_worker
 from tests.fix_server import RunningServer, complaints_of, running_server
 from tests.invariants import broken
+from tests.overload.postgres_processes import all_of, standing_still
 from tests.wire import ANSWER_SECONDS, Answer
 
 pytestmark = [pytest.mark.crash, pytest.mark.slow]
@@ -111,31 +112,12 @@ def refused(status: int) -> bool:
     return status == 503
 
 
-def processes_of(postgres: Path) -> list[int]:
-    """Return the process ids of the PostgreSQL in that directory, the postmaster's first."""
-    postmaster = int((postgres / "data" / "postmaster.pid").read_text().split("\n")[0])
-    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
-    return [postmaster, *map(int, children)]
-
-
-@contextlib.contextmanager
-def standing_still(postgres: Path) -> Iterator[None]:
-    stopped = processes_of(postgres)
-    for process in stopped:
-        os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in stopped:
-            os.kill(process, signal.SIGCONT)
-
-
 @contextlib.contextmanager
 def held_down(postgres: Path) -> Iterator[None]:
     """Kill PostgreSQL; nobody can start it before the block ends."""
     with (postgres / "start.lock").open("r+b") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for process in processes_of(postgres):
+        for process in all_of(postgres):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
         yield
