@@ -100,7 +100,7 @@ async def until_refused(metadata: Metadata) -> None:
 
 async def until_answered(metadata: Metadata) -> None:
     async with asyncio.timeout(GIVE_UP_SECONDS):
-        while not await is_answered(metadata):
+        while not await is_answered(metadata):  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.05)
 
 
