@@ -18,6 +18,8 @@ import structlog
 Event = MutableMapping[str, Any]
 
 _STDERR: Final = 2
+# What a pipe takes whole (PIPE_BUF): lines of other workers do not come between.
+_ATOMIC_BYTES: Final = 4096
 _LEVELS: Final = MappingProxyType(
     {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 )
@@ -51,12 +53,20 @@ def configure(log_format: str, log_level: str) -> None:
     root.handlers[:] = [_ThroughStructlog()]
     # Libraries say little that matters below a warning, and a debugging operator asks for all.
     root.setLevel(level if log_level == "debug" else max(level, logging.WARNING))
-    global _write_request
-    _write_request = _quiet if level > logging.INFO else _text_line if as_text else _json_line
+    global _request_line
+    _request_line = _quiet if level > logging.INFO else _text_line if as_text else _json
 
 
 class RequestLog:
-    """What is logged about requests. Errors are logged once, where they are handled."""
+    """What is logged about requests. Errors are logged once, where they are handled.
+
+    soon: calls a function when the work at hand is done, as an event loop's call_soon does. The
+        lines of requests that are answered together are then written together.
+    """
+
+    def __init__(self, soon: Callable[[Callable[[], None]], object]) -> None:
+        self._soon = soon
+        self._lines: list[bytes] = []
 
     def request(
         self,
@@ -76,7 +86,7 @@ class RequestLog:
 
         account: its name. bytes: of bodies, without heads.
         """
-        _write_request(
+        line = _request_line(
             {
                 "time": _now(),
                 "level": "info",
@@ -93,6 +103,20 @@ class RequestLog:
                 "milliseconds": round(milliseconds, 3),
             }
         )
+        if line:
+            self._lines.append(line)
+            if len(self._lines) == 1:
+                self._soon(self._write)
+
+    def _write(self) -> None:
+        lines, self._lines = self._lines, []
+        together = b""
+        for line in lines:
+            if len(together) + len(line) > _ATOMIC_BYTES:
+                _write(together)
+                together = b""
+            together += line
+        _write(together)
 
     def trouble(self, event: str, request_id: str, error: BaseException) -> None:
         """Log what an operator has to mend: a disk, a database. The error's words are enough."""
@@ -125,20 +149,16 @@ class _ThroughStructlog(logging.Handler):
         logger.log(record.levelno, event, exc_info=record.exc_info or None)
 
 
-def _quiet(_: Mapping[str, Any]) -> None:
-    pass
+def _quiet(_: Mapping[str, Any]) -> bytes:
+    return b""
 
 
-def _json_line(line: Mapping[str, Any]) -> None:
-    _write(_json(line))
-
-
-def _text_line(line: Mapping[str, Any]) -> None:
+def _text_line(line: Mapping[str, Any]) -> bytes:
     where = "/".join(part for part in (line["bucket"], line["key"]) if part)
     said = [line["time"], str(line["status"]), line["error_code"], line["operation"]]
     said += [where, f"in={line['bytes_in']}", f"out={line['bytes_out']}"]
     said += [f"{line['milliseconds']:.1f}ms", line["account"], line["request_id"]]
-    _write(_printable(" ".join(part for part in said if part)).encode() + b"\n")
+    return _printable(" ".join(part for part in said if part)).encode() + b"\n"
 
 
 def _add_time_and_level(_: Any, method: str, event: Event) -> Event:
@@ -198,4 +218,4 @@ def _write(line: bytes) -> None:
         os.write(_STDERR, line)
 
 
-_write_request: Callable[[Mapping[str, Any]], None] = _json_line
+_request_line: Callable[[Mapping[str, Any]], bytes] = _json

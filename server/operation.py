@@ -6,7 +6,7 @@ may do to it what the operation's action names. So an operation cannot forget to
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from server.access.grant import Grant
@@ -15,6 +15,7 @@ from server.metadata.store import Metadata
 from server.model.bucket import Account, Bucket
 from server.model.checksum import ChecksumAlgorithm
 from server.model.names import BucketName, ObjectKey
+from server.model.value import value
 from server.rules.checksums import BodyDigests
 
 
@@ -28,6 +29,9 @@ class RequestBody(Protocol):
     length: int | None  # decoded bytes announced; None when unknown
     # By which the client checks the body; where it does not, an operation may ask for one.
     checksum_algorithm: ChecksumAlgorithm | None
+    compares_sha256: bool  # whether verify looks at the SHA-256
+
+    def arrived(self, limit: int) -> bytes | None: ...
 
     def pieces(self) -> AsyncIterator[bytes]: ...
 
@@ -37,7 +41,7 @@ class RequestBody(Protocol):
         """Return the whole verified body; MaxMessageLengthExceeded above limit bytes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class S3Request:
     """A request whose sender is known."""
 
@@ -51,14 +55,14 @@ class S3Request:
     body: RequestBody
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class NewBucketRequest(S3Request):
     """A request that names a bucket which need not exist."""
 
     bucket_name: BucketName
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class BucketRequest(S3Request):
     """A request to a bucket that exists and that the caller may use so."""
 
@@ -69,14 +73,14 @@ class BucketRequest(S3Request):
         return self.grant.bucket
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class ObjectRequest(BucketRequest):
     """A request to a key of such a bucket."""
 
     key: ObjectKey
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Stream:
     """A body that is sent as it is read; every block was verified before it is yielded (D9).
 
@@ -88,7 +92,7 @@ class Stream:
     close: Callable[[], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class S3Reply:
     """What an operation answers. content_length: of a HEAD, which sends no body."""
 
@@ -98,7 +102,7 @@ class S3Reply:
     content_length: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Stores:
     """All state of the server, and the limits that operations keep."""
 
@@ -107,7 +111,7 @@ class Stores:
     region: str
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class ServiceOperation:
     """An operation on the service itself. Without a handler it answers NotImplemented."""
 
@@ -115,7 +119,7 @@ class ServiceOperation:
     handler: Callable[[S3Request, Stores], Awaitable[S3Reply]] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class NewBucketOperation:
     """CreateBucket: the bucket need not exist."""
 
@@ -123,7 +127,7 @@ class NewBucketOperation:
     handler: Callable[[NewBucketRequest, Stores], Awaitable[S3Reply]] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class BucketOperation:
     """An operation on a bucket that must exist."""
 
@@ -131,7 +135,7 @@ class BucketOperation:
     handler: Callable[[BucketRequest, Stores], Awaitable[S3Reply]] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class ObjectOperation:
     """An operation on a key of a bucket that must exist.
 

@@ -5,7 +5,6 @@ What GetObject, HeadObject, GetObjectAttributes and the copies have in common.
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from server.blobs.errors import RottenRow, StorageError
@@ -17,6 +16,7 @@ from server.model.blob import BlobBody, InlineBody, ManifestBody, Slice
 from server.model.bucket import Bucket
 from server.model.names import ObjectKey
 from server.model.object_version import ObjectContent, ObjectVersion
+from server.model.value import value
 from server.operation import ObjectRequest, Stores, Stream
 from server.rules.checksums import checksum_of
 from server.rules.conditional import check_read_conditions, parse_read_conditions
@@ -32,7 +32,7 @@ from server.rules.versions import names_null_version, no_such_version
 READ_TRIES = 3
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Selection:
     """The bytes that a read asks for, both ends inclusive; first > last of an empty object."""
 

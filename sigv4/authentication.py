@@ -10,8 +10,9 @@ Both raise SignatureError. Nothing of a claim is to be trusted before verify ret
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
 
 from sigv4 import v2, v4
 from sigv4.canonical import Parameter, parse_query
@@ -25,8 +26,7 @@ _V4_PARAMETERS = frozenset({"x-amz-algorithm", "x-amz-credential", "x-amz-signat
 _V2_PARAMETERS = frozenset({"AWSAccessKeyId", "Signature"})
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(NamedTuple):
     """A claim that holds.
 
     payload: how the body is protected. The caller refuses chunked payloads where the operation
@@ -40,17 +40,34 @@ class Verified:
     hoisted: Mapping[str, str]
 
 
+class _Query(NamedTuple):
+    """What a query says about who signed the request."""
+
+    parameters: tuple[Parameter, ...]
+    amz: Mapping[str, str]  # its x-amz-* parameters, as v4.amz_parameters returns them
+    has_v4: bool
+    has_v2: bool
+    hoisted: Mapping[str, str]  # as in Verified; empty where it says nothing
+
+
+# One request asks several times in a row. Few, because a query may be long.
+@lru_cache(maxsize=4)
+def _read_query(raw_query: str) -> _Query:
+    parameters = parse_query(raw_query)
+    amz = v4.amz_parameters(parameters)
+    has_v4 = not _V4_PARAMETERS.isdisjoint(amz)
+    has_v2 = not _V2_PARAMETERS.isdisjoint([name for name, _ in parameters])
+    hoisted = v4.hoisted_headers(amz) if has_v4 or has_v2 else {}
+    return _Query(parameters, amz, has_v4, has_v2, hoisted)
+
+
 def presigned_headers(raw_query: str) -> Mapping[str, str]:
     """Return the headers that a presigned URL carries as parameters; none of any other query.
 
     What Verified.hoisted will say, for who must know before verify() returned what is asked for.
     Raises SignatureError where they cannot be read.
     """
-    parameters = parse_query(raw_query)
-    amz = v4.amz_parameters(parameters)
-    if _V4_PARAMETERS.isdisjoint(amz) and _V2_PARAMETERS.isdisjoint(dict(parameters)):
-        return {}
-    return v4.hoisted_headers(amz)
+    return _read_query(raw_query).hoisted
 
 
 def parse_credentials(request: SignedRequest, *, allow_v2: bool = True) -> Claim | None:
@@ -59,11 +76,8 @@ def parse_credentials(request: SignedRequest, *, allow_v2: bool = True) -> Claim
     Raises SignatureError where it says so in two ways, or in one that cannot be read.
     """
     authorization = request.headers.get("authorization")
-    parameters = parse_query(request.raw_query)
-    amz = v4.amz_parameters(parameters)
-    has_v4 = not _V4_PARAMETERS.isdisjoint(amz)
-    has_v2 = not _V2_PARAMETERS.isdisjoint([name for name, _ in parameters])
-    if (authorization is not None) + has_v4 + has_v2 > 1:
+    query = _read_query(request.raw_query)
+    if (authorization is not None) + query.has_v4 + query.has_v2 > 1:
         raise SignatureError(
             SignatureErrorCode.InvalidArgument,
             "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature"
@@ -72,14 +86,14 @@ def parse_credentials(request: SignedRequest, *, allow_v2: bool = True) -> Claim
         )
     claim: Claim
     if authorization is not None:
-        claim = _parse_header(request, parameters, authorization)
-    elif has_v4:
-        claim = v4.parse_query(request, parameters, v4.hoisted_headers(amz))
-    elif has_v2:
-        claim = v2.parse_query(request, parameters, v4.hoisted_headers(amz))
+        claim = _parse_header(request, query.parameters, authorization)
+    elif query.has_v4:
+        claim = v4.parse_query(request, query.parameters, query.hoisted)
+    elif query.has_v2:
+        claim = v2.parse_query(request, query.parameters, query.hoisted)
     else:
         return None
-    if "x-amz-security-token" in request.headers or "x-amz-security-token" in amz:
+    if "x-amz-security-token" in request.headers or "x-amz-security-token" in query.amz:
         # As S3 answers a token beside a key that has none; keys of this server never have one.
         raise SignatureError(SignatureErrorCode.InvalidToken)
     if not allow_v2 and isinstance(claim, HeaderV2 | QueryV2):

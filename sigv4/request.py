@@ -1,7 +1,7 @@
 """What of a request its signature covers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # Headers that decide who signed what. Two of one of them must be refused before headers are
 # joined: a proxy, the HTTP library and this package could each believe another one.
@@ -10,8 +10,7 @@ UNREPEATABLE_HEADERS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SignedRequest:
+class SignedRequest(NamedTuple):
     """A request as it came from the wire, before anything is decoded.
 
     raw_path:  up to "?", percent-encoded; "/" at least.

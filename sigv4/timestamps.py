@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 # How far the clocks of client and server may be apart.
 MAX_SKEW = timedelta(minutes=15)
@@ -17,8 +18,12 @@ _http_date = re.compile(
 
 def parse_amz_date(text: str) -> datetime | None:
     """Return the time of an X-Amz-Date such as "20130524T000000Z"; None where it is not one."""
-    if not _basic(text):
-        return None
+    return _read_basic(text) if _basic(text) else None
+
+
+# Many requests are signed in the same second.
+@lru_cache(maxsize=64)
+def _read_basic(text: str) -> datetime | None:
     try:
         return datetime.fromisoformat(text)
     except ValueError:

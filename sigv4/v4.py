@@ -148,11 +148,13 @@ def parse_query(
         raise _malformed_query(
             "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""
         )
-    content_sha256 = {**hoisted, **request.headers}.get("x-amz-content-sha256", UNSIGNED_PAYLOAD)
+    content_sha256 = request.headers.get("x-amz-content-sha256")
+    if content_sha256 is None:
+        content_sha256 = hoisted.get("x-amz-content-sha256", UNSIGNED_PAYLOAD)
     return QueryV4(
         SignatureV4(
             request=request,
-            parameters=tuple(p for p in parameters if p[0] != "X-Amz-Signature"),
+            parameters=tuple([p for p in parameters if p[0] != "X-Amz-Signature"]),
             credential=_parse_credential(values["X-Amz-Credential"], _malformed_query_credential),
             signed_headers=_parse_signed_headers(values["X-Amz-SignedHeaders"], _malformed_query),
             signature=values["X-Amz-Signature"],
@@ -167,7 +169,7 @@ def parse_query(
 
 def _query_components(parameters: Iterable[Parameter]) -> Mapping[str, str]:
     values = dict(parameters)
-    if not all(values.get(name) for name in _QUERY_COMPONENTS):
+    if not all(map(values.get, _QUERY_COMPONENTS)):
         raise _malformed_query(
             "Query-string authentication version 4 requires the X-Amz-Algorithm,"
             " X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and"
@@ -206,6 +208,8 @@ def hoisted_headers(amz: Mapping[str, str]) -> dict[str, str]:
     return hoisted
 
 
+# Signers have one habit each, and only what is right is remembered.
+@lru_cache(maxsize=64)
 def _parse_expires(text: str) -> timedelta:
     if not _seconds(text):
         raise _malformed_query("X-Amz-Expires should be a number")

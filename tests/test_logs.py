@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -41,8 +43,12 @@ def _unchanged_logging() -> Any:
     structlog.reset_defaults()
 
 
+def at_once(function: Callable[[], None]) -> None:
+    function()
+
+
 def request(**changes: Any) -> None:
-    logs.RequestLog().request(**{**REQUEST, **changes})  # type: ignore[arg-type]
+    logs.RequestLog(at_once).request(**{**REQUEST, **changes})  # type: ignore[arg-type]
 
 
 def test_a_request_is_one_line_of_json(capfd: pytest.CaptureFixture[str]) -> None:
@@ -126,7 +132,7 @@ def test_a_defect_is_logged_with_its_traceback(
     try:
         raise RuntimeError("our mistake")
     except RuntimeError as error:
-        logs.RequestLog().defect("request failed", "4442587FB7D0A2F9", error)
+        logs.RequestLog(at_once).defect("request failed", "4442587FB7D0A2F9", error)
 
     said = capfd.readouterr().err
     assert "4442587FB7D0A2F9" in said
@@ -137,7 +143,9 @@ def test_a_defect_is_logged_with_its_traceback(
 def test_trouble_is_logged_in_one_line(capfd: pytest.CaptureFixture[str]) -> None:
     logs.configure("text", "info")
 
-    logs.RequestLog().trouble("metadata unavailable", "4442587FB7D0A2F9", OSError("gone\naway"))
+    logs.RequestLog(at_once).trouble(
+        "metadata unavailable", "4442587FB7D0A2F9", OSError("gone\naway")
+    )
 
     assert capfd.readouterr().err.count("\n") == 1
 
@@ -154,3 +162,24 @@ def test_libraries_log_in_the_same_form(capfd: pytest.CaptureFixture[str]) -> No
         "aiohttp.server",
         "warning",
     )
+
+
+def test_requests_that_are_answered_together_are_written_together_and_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No write exceeds what a pipe takes whole, so lines of other workers do not come between."""
+    logs.configure("json", "info")
+    written: list[bytes] = []
+    monkeypatch.setattr(os, "write", lambda _, data: written.append(data))
+    later: list[Callable[[], None]] = []
+    log = logs.RequestLog(later.append)
+
+    for number in range(100):
+        log.request(**{**REQUEST, "key": f"{number}"})  # type: ignore[arg-type]
+    (write,) = later
+    write()
+
+    assert 1 < len(written) < 20
+    assert all(len(each) <= 4096 and each.endswith(b"\n") for each in written)
+    lines = b"".join(written).splitlines()
+    assert [json.loads(line)["key"] for line in lines] == [f"{number}" for number in range(100)]

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
+from functools import cache
 from typing import Protocol
 
-from lxml import etree
-
-from xml_responses.document import add, add_row, boolean, new_document, quoted, to_bytes
-from xml_responses.owners import Owner, add_owner
+from xml_responses.document import add, boolean, escaped, new_document, quoted, to_bytes
+from xml_responses.owners import Owner, owner_row
 from xml_responses.timestamps import timestamp
 from xml_responses.url_encoding import EncodingType, key_encoder
 
@@ -76,9 +75,8 @@ def list_bucket_result(
     add(root, "Delimiter", encoded(delimiter) if delimiter else None)
     add(root, "EncodingType", encoding_type)
     add(root, "IsTruncated", boolean(is_truncated))
-    _add_contents(root, contents, encoded, owner)
-    add_common_prefixes(root, common_prefixes, encoded)
-    return to_bytes(root)
+    objects = _contents(contents, encoded, owner)
+    return to_bytes(root, [*objects, *common_prefix_rows(common_prefixes, encoded)])
 
 
 def list_bucket_result_v2(
@@ -117,37 +115,39 @@ def list_bucket_result_v2(
     add(root, "Delimiter", encoded(delimiter) if delimiter else None)
     add(root, "EncodingType", encoding_type)
     add(root, "IsTruncated", boolean(is_truncated))
-    _add_contents(root, contents, encoded, owner)
-    add_common_prefixes(root, common_prefixes, encoded)
-    return to_bytes(root)
+    objects = _contents(contents, encoded, owner)
+    return to_bytes(root, [*objects, *common_prefix_rows(common_prefixes, encoded)])
 
 
-def add_common_prefixes(
-    root: etree._Element, common_prefixes: Iterable[str], encoded: Callable[[str], str]
-) -> None:
-    """Append a <CommonPrefixes> for each prefix."""
-    for common_prefix in common_prefixes:
-        add_row(root, "CommonPrefixes", {"Prefix": encoded(common_prefix)})
+def common_prefix_rows(
+    common_prefixes: Iterable[str], encoded: Callable[[str], str]
+) -> Iterable[str]:
+    """Return a <CommonPrefixes> for each prefix, as rows of to_bytes()."""
+    return [
+        f"<CommonPrefixes><Prefix>{escaped(encoded(prefix))}</Prefix></CommonPrefixes>"
+        for prefix in common_prefixes
+    ]
 
 
-def _add_contents(
-    root: etree._Element,
-    contents: Iterable[ListedObject],
-    encoded: Callable[[str], str],
-    owner: Owner | None,
-) -> None:
-    for listed in contents:
-        members = {
-            "Key": encoded(listed.key),
-            "LastModified": timestamp(listed.last_modified),
-            "ETag": quoted(listed.etag),
-        }
-        if listed.checksum_algorithm is not None:
-            members["ChecksumAlgorithm"] = listed.checksum_algorithm
-        if listed.checksum_type is not None:
-            members["ChecksumType"] = listed.checksum_type
-        members["Size"] = str(listed.size)
-        members["StorageClass"] = listed.storage_class
-        row = add_row(root, "Contents", members)
-        if owner is not None:
-            add_owner(row, "Owner", owner)
+def _contents(
+    contents: Iterable[ListedObject], encoded: Callable[[str], str], owner: Owner | None
+) -> Iterable[str]:
+    # Of all that is shown only keys are a client's own words.
+    shown_owner = "" if owner is None else owner_row("Owner", owner)
+    return [
+        f"<Contents><Key>{escaped(encoded(listed.key))}</Key>"
+        f"<LastModified>{timestamp(listed.last_modified)}</LastModified>"
+        f"<ETag>{quoted(listed.etag)}</ETag>"
+        f"{_checksum_members(listed.checksum_algorithm, listed.checksum_type)}"
+        f"<Size>{listed.size}</Size>"
+        f"<StorageClass>{listed.storage_class}</StorageClass>{shown_owner}</Contents>"
+        for listed in contents
+    ]
+
+
+@cache
+def _checksum_members(algorithm: str | None, kind: str | None) -> str:
+    # Of a few enumerated values, hence the cache.
+    return (f"<ChecksumAlgorithm>{algorithm}</ChecksumAlgorithm>" if algorithm else "") + (
+        f"<ChecksumType>{kind}</ChecksumType>" if kind else ""
+    )

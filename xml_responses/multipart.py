@@ -17,7 +17,7 @@ from xml_responses.document import (
     to_bytes,
 )
 from xml_responses.errors import MalformedXML
-from xml_responses.listings import add_common_prefixes
+from xml_responses.listings import common_prefix_rows
 from xml_responses.owners import Owner, add_owner
 from xml_responses.request_body import etag as unquoted_etag
 from xml_responses.request_body import integer, parse, stripped, texts
@@ -223,8 +223,7 @@ def list_multipart_uploads_result(
         add(row, "Initiated", timestamp(upload.initiated))
         add(row, "ChecksumAlgorithm", upload.checksum_algorithm)
         add(row, "ChecksumType", upload.checksum_type)
-    add_common_prefixes(root, common_prefixes, encoded)
-    return to_bytes(root)
+    return to_bytes(root, common_prefix_rows(common_prefixes, encoded))
 
 
 def parse_complete_multipart_upload(body: bytes) -> tuple[CompletedPart, ...]:

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from lxml import etree
 
-from xml_responses.document import add_row
+from xml_responses.document import add_row, escaped
 
 
 class Owner(Protocol):
@@ -22,3 +22,11 @@ class Owner(Protocol):
 def add_owner(parent: etree._Element, name: str, owner: Owner) -> None:
     """Append <Owner> or <Initiator>, whichever the name says."""
     add_row(parent, name, {"ID": owner.canonical_id, "DisplayName": owner.name})
+
+
+def owner_row(name: str, owner: Owner) -> str:
+    """Return what add_owner appends, as a row of to_bytes()."""
+    return (
+        f"<{name}><ID>{owner.canonical_id}</ID>"
+        f"<DisplayName>{escaped(owner.name)}</DisplayName></{name}>"
+    )

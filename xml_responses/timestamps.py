@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from xml_responses.errors import MalformedXML
@@ -31,6 +32,8 @@ _ISO_8601: Final = re.compile(
 )
 
 
+# Objects that were written together show the same second.
+@lru_cache(maxsize=1024)
 def timestamp(moment: datetime) -> str:
     """Return "2009-10-12T17:50:30.000Z": UTC, milliseconds cut off, not rounded.
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -10,6 +9,7 @@ from server.errors import ErrorCode, S3Error
 from server.metadata.settings_cache import SettingsCache
 from server.model.bucket import AccessKey
 from server.model.names import AccessKeyId
+from server.model.value import value
 from sigv4.authentication import parse_credentials, presigned_headers, verify
 from sigv4.errors import SignatureError
 from sigv4.payloads import Payload
@@ -20,7 +20,7 @@ from sigv4.request import SignedRequest
 _POSSIBLE_KEY: Final = re.compile(r"[!-~]{1,128}")
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Sender:
     """The holder of a key whose signature was right."""
 

@@ -18,7 +18,6 @@ from server.blobs.receiving import (
     PIECE_BYTES,
     BodyReceiver,
     IncomingBody,
-    Received,
     ReceivedBlob,
 )
 from server.blobs.staging import StagedFile
@@ -111,37 +110,36 @@ class BlobStore:
                 f" reserve of {self._reserve_bytes}"
             )
 
-    @asynccontextmanager
-    async def receive(self, body: IncomingBody) -> AsyncIterator[Received]:
-        """Read a body to its end and verify it; what lies in a file is durable.
+    def receive(self, body: IncomingBody) -> BodyReceiver:
+        """Return the context of a body that is read to its end and verified.
 
-        Leaving the context removes the file unless it was published, so it stays open until publish
-        has returned, also when the request is cancelled meanwhile.
+        What lies in a file is durable. Leaving the context removes the file unless it was
+        published, so it stays open until publish has returned, also when the request is cancelled
+        meanwhile.
 
-        Raises what the body raises, and for a body too large for its row NodeReadOnly, DiskFull,
-        FsyncFailed.
+        Entering raises what the body raises, and for a body too large for its row NodeReadOnly,
+        DiskFull, FsyncFailed.
         """
-        if body.length is not None and body.length > self._inline_limit:
-            await self._refuse_what_has_no_place(body.length)
-        staged = StagedFile(self.layout.staging, self._read_only, length=body.length)
-        receiver = BodyReceiver(staged, self._writers, inline_limit=self._inline_limit)
-        try:
-            yield await receiver.receive(body)
-        finally:
-            await receiver.close()
+        return self._receiver(body, self._inline_limit)
 
     @asynccontextmanager
     async def receive_blob(self, body: IncomingBody) -> AsyncIterator[ReceivedBlob]:
         """Do as receive(), but keep even the smallest body in a file: for parts of uploads."""
-        await self._refuse_what_has_no_place(body.length or 0)
-        staged = StagedFile(self.layout.staging, self._read_only, length=body.length)
-        receiver = BodyReceiver(staged, self._writers, inline_limit=-1)
-        try:
-            received = await receiver.receive(body)
+        async with self._receiver(body, -1) as received:
             assert isinstance(received, ReceivedBlob), "no body has less than no bytes"
             yield received
-        finally:
-            await receiver.close()
+
+    def _receiver(self, body: IncomingBody, inline_limit: int) -> BodyReceiver:
+        return BodyReceiver(
+            body,
+            self._writers,
+            inline_limit=inline_limit,
+            admit=self._refuse_what_has_no_place,
+            stage=self._stage,
+        )
+
+    def _stage(self, length: int | None) -> StagedFile:
+        return StagedFile(self.layout.staging, self._read_only, length=length)
 
     async def publish(self, received: Sequence[ReceivedBlob]) -> None:
         """Give the bodies their names, durably: invariant D1. To be called before COMMIT.

@@ -8,15 +8,15 @@ Source: S3 user guide, "Virtual hosting of buckets".
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 from server.errors import ErrorCode, S3Error
+from server.model.value import value
 
 _broken_escape = re.compile(r"%(?![0-9A-Fa-f]{2})").search
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Address:
     """Where a request goes. bucket: as sent, not yet checked; key: "" for the bucket itself."""
 
@@ -68,10 +68,15 @@ def parse_query(raw_query: str) -> dict[str, str]:
     Raises S3Error InvalidURI where an escape is broken or the bytes are not UTF-8.
     """
     query: dict[str, str] = {}
+    is_ascii = raw_query.isascii()
     for pair in raw_query.split("&"):
         name, _, value = pair.partition("=")
-        if name:
-            query.setdefault(_decoded(name.replace("+", " ")), _decoded(value.replace("+", " ")))
+        if not name:
+            continue
+        if not is_ascii or "%" in pair or "+" in pair:
+            name, value = _decoded(name.replace("+", " ")), _decoded(value.replace("+", " "))
+        if name not in query:
+            query[name] = value
     return query
 
 

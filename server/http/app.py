@@ -12,7 +12,7 @@ from server.blobs.read_only import ReadOnlyFlag
 from server.blobs.store import BlobStore
 from server.config import Settings
 from server.http.accept import Listener
-from server.http.connection import ConnectionFactory
+from server.http.connection import Connections
 from server.http.dispatch import Dispatcher
 from server.http.slow_down import Refusal
 from server.http.tls import server_context
@@ -59,7 +59,7 @@ async def run_worker(
             _background(sweep.run_every(settings.sweep_interval_seconds), "sweep")
         )
         dispatcher = Dispatcher(settings, Stores(metadata, blobs, settings.region))
-        connections = ConnectionFactory(
+        connections = Connections(
             dispatcher.answer,
             head_seconds=settings.header_timeout_seconds,
             keep_alive_seconds=settings.keep_alive_seconds,
@@ -72,20 +72,17 @@ async def run_worker(
         await stopping.wait()
 
         await asyncio.gather(*(listener.stop() for listener in listeners))
-        connections.pre_shutdown()
         await connections.shutdown(settings.graceful_timeout_seconds)
 
 
-def _listen(
-    settings: Settings, listeners: Sequence[Listener], connections: ConnectionFactory
-) -> None:
+def _listen(settings: Settings, listeners: Sequence[Listener], connections: Connections) -> None:
     tls = None
     if settings.tls_cert is not None and settings.tls_key is not None:
         tls = server_context(settings.tls_cert, settings.tls_key)
     for listener in listeners:
         listener.start(
             connections,
-            connections=lambda: len(connections.connections),
+            connections=lambda: len(connections),
             limit=settings.max_connections,
             make_refusal=Refusal,
             tls=tls,

@@ -4,15 +4,15 @@ import hashlib
 from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
-from aiohttp import HttpVersion11, web
 from aiohttp.client_exceptions import ClientError
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.web_protocol import RequestPayloadError
 
 from server.access.authenticate import s3_error
 from server.errors import ErrorCode, S3Error
+from server.http.connection import BrokenBody
 from server.http.document_memory import DocumentMemory
 from server.http.pace import Arrival, LeastPace
+from server.http.request import HttpRequest
 from server.model.checksum import ChecksumAlgorithm
 from server.rules.arguments import header_not_implemented, invalid_argument
 from server.rules.checksum_headers import (
@@ -54,7 +54,7 @@ class HttpBody:
 
     def __init__(
         self,
-        http: web.BaseRequest,
+        http: HttpRequest,
         headers: Mapping[str, str],
         payload: Payload,
         *,
@@ -74,6 +74,7 @@ class HttpBody:
         self._content_md5: str | None = None
         self.length: int | None = None
         self.checksum_algorithm: ChecksumAlgorithm | None = None
+        self.compares_sha256 = isinstance(payload, SignedPayload)
         if isinstance(payload, ChunkedPayload) and not may_stream:
             raise S3Error(
                 ErrorCode.InvalidRequest,
@@ -81,9 +82,21 @@ class HttpBody:
             )
         if http.method in _WITH_BODY:
             self._read_claims(has_checksum=has_checksum)
-        if isinstance(payload, SignedPayload) and not http.body_exists:
+        if isinstance(payload, SignedPayload) and not http.has_body:
             # An operation that reads no body would not look at what was signed.
             check_content_sha256(payload.sha256, _EMPTY_SHA256)
+
+    def arrived(self, limit: int) -> bytes | None:
+        """Return the whole body where it is here already and has at most limit bytes.
+
+        None, and nothing is read, where it is not, or travels in aws-chunked encoding.
+        """
+        content = self._http.content
+        if self.length is None or self.length > limit or self._decoder is not None:
+            return None
+        if not content.is_eof() or content.exception() is not None:
+            return None
+        return content.read_nowait()
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Yield the decoded bytes. Raises S3Error where the client breaks off or breaks a rule."""
@@ -91,8 +104,8 @@ class HttpBody:
             raise S3Error(ErrorCode.MissingContentLength)
         # Nobody said what a client of HTTP/1.0 makes of an interim answer.
         expects = self._headers.get("expect", "").lower() == "100-continue"
-        if expects and self._http.version >= HttpVersion11:
-            self._say_continue()
+        if expects and self._http.is_http_11:
+            self._http.write(_CONTINUE)
         if self._decoder is None:
             async for raw in self._from_wire():
                 yield raw
@@ -192,10 +205,6 @@ class HttpBody:
         algorithm = self._checksum.algorithm
         return parse_trailer_value(algorithm, self._decoder.trailers[algorithm.header])
 
-    def _say_continue(self) -> None:
-        if self._http.transport is not None:
-            self._http.transport.write(_CONTINUE)
-
     async def _from_wire(self) -> AsyncIterator[bytes]:
         content = self._http.content
         arrival: Arrival | None = None
@@ -209,5 +218,5 @@ class HttpBody:
                     yield piece
         except TimeoutError as error:
             raise S3Error(ErrorCode.RequestTimeout) from error
-        except (ConnectionError, HttpProcessingError, RequestPayloadError, ClientError) as error:
+        except (ConnectionError, HttpProcessingError, BrokenBody, ClientError) as error:
             raise S3Error(ErrorCode.IncompleteBody) from error

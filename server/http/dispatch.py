@@ -5,14 +5,13 @@
 and so does what turns an error into its document.
 """
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
-
-from aiohttp import web
 
 from server import routes
 from server.access.authenticate import Sender, all_headers, authenticate
@@ -24,15 +23,16 @@ from server.errors import ErrorCode, S3Error
 from server.http.addressing import Address, parse_address
 from server.http.admission import Admission
 from server.http.body import HttpBody
-from server.http.connection import new_request_id
 from server.http.document_memory import DocumentMemory
 from server.http.headers import joined_headers
 from server.http.pace import LeastPace
 from server.http.reply import error_reply, send
-from server.http.slow_down import STATUS, SlowDown
+from server.http.request import HttpRequest, new_request_id
+from server.http.slow_down import STATUS, refuse
 from server.logs import RequestLog
 from server.metadata.errors import MetadataError, MetadataOverloaded, MetadataUnavailable
 from server.model.bucket import Bucket
+from server.model.value import value
 from server.operation import (
     BucketOperation,
     BucketRequest,
@@ -69,7 +69,7 @@ class Exchange:
     body: HttpBody | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Decision:
     """Who may do what, and the settings revision that says so."""
 
@@ -85,29 +85,29 @@ class Dispatcher:
         self._settings = settings
         self._stores = stores
         self._cache = stores.metadata.settings
+        self._log = RequestLog(asyncio.get_running_loop().call_soon)
+        self._admission = Admission(settings.max_inflight_requests)
+        self._documents = DocumentMemory(settings.document_memory_bytes)
         self._pace = LeastPace(
             settings.body_idle_timeout_seconds, settings.min_body_bytes_per_second
         )
-        self._documents = DocumentMemory(settings.document_memory_bytes)
-        self._log = RequestLog()
-        self._admission = Admission(settings.max_inflight_requests)
 
-    async def answer(self, http: web.BaseRequest) -> web.StreamResponse:
+    async def answer(self, http: HttpRequest) -> None:
         """Answer one request; whatever goes wrong is answered, too."""
         exchange = Exchange(new_request_id(), time.perf_counter())
         if not (self._admission.enter_at_once() or await self._admission.enter()):
-            answered = SlowDown(http, exchange.id)
+            refuse(http, exchange.id)
             self._log_answer(http, exchange, STATUS, ErrorCode.SlowDown.name, sent=0)
-            return answered
+            return
         try:
             reply, error_code = await self._reply(http, exchange)
-            return await self._send(http, exchange, reply, error_code)
+            await self._send(http, exchange, reply, error_code)
         finally:
             self._admission.leave()
             if exchange.body is not None:
                 exchange.body.close()
 
-    async def _reply(self, http: web.BaseRequest, exchange: Exchange) -> tuple[S3Reply, str]:
+    async def _reply(self, http: HttpRequest, exchange: Exchange) -> tuple[S3Reply, str]:
         """Return what is to be sent, and the error code that the log shows, if any."""
         try:
             return await self._operate(http, exchange), ""
@@ -115,7 +115,7 @@ class Dispatcher:
             return self._refused(error, http, exchange)
 
     def _refused(
-        self, error: Exception, http: web.BaseRequest, exchange: Exchange
+        self, error: Exception, http: HttpRequest, exchange: Exchange
     ) -> tuple[S3Reply, str]:
         # Not in the frame that the traceback holds: an error that its own frame names would live,
         # with all that the client sent, until garbage is collected.
@@ -146,25 +146,22 @@ class Dispatcher:
                 return S3Error(ErrorCode.InternalError)
 
     async def _send(
-        self, http: web.BaseRequest, exchange: Exchange, reply: S3Reply, error_code: str
-    ) -> web.StreamResponse:
+        self, http: HttpRequest, exchange: Exchange, reply: S3Reply, error_code: str
+    ) -> None:
         sent = 0
         try:
-            response, sent = await send(http, reply, exchange.id, pace=self._pace)
+            sent = await send(http, reply, exchange.id, pace=self._pace)
         except (ConnectionError, TimeoutError):
             error_code = error_code or _CLIENT_GONE
-            response = web.Response()  # not sent: send() has cut the connection
         except (StorageError, MetadataError) as error:
             # The client sees a body that breaks off; who runs the server must see more than that.
             error_code = ErrorCode.InternalError.name
             self._log.trouble("body broke off", exchange.id, error)
-            response = web.Response()
         finally:
             self._log_answer(http, exchange, reply.status, error_code, sent=sent)
-        return response
 
     def _log_answer(
-        self, http: web.BaseRequest, exchange: Exchange, status: int, error_code: str, *, sent: int
+        self, http: HttpRequest, exchange: Exchange, status: int, error_code: str, *, sent: int
     ) -> None:
         self._log.request(
             request_id=exchange.id,
@@ -179,7 +176,7 @@ class Dispatcher:
             milliseconds=(time.perf_counter() - exchange.began) * 1000,
         )
 
-    async def _operate(self, http: web.BaseRequest, exchange: Exchange) -> S3Reply:
+    async def _operate(self, http: HttpRequest, exchange: Exchange) -> S3Reply:
         headers = joined_headers(http.headers)
         address = parse_address(http.raw_path, headers.get("host", ""), self._settings.all_domains)
         if not address.is_virtual_hosted and address.raw_path.startswith("/-/"):
@@ -224,7 +221,7 @@ class Dispatcher:
 
     def _fields(
         self,
-        http: web.BaseRequest,
+        http: HttpRequest,
         exchange: Exchange,
         headers: Mapping[str, str],
         address: Address,

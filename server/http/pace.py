@@ -3,10 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
-from aiohttp import web
-from aiohttp.base_protocol import BaseProtocol
+from server.http.request import HttpRequest
 
 _LOOK_SECONDS: Final = 0.1
 
@@ -47,38 +46,30 @@ class Arrival:
         return piece
 
 
-async def write(
-    http: web.BaseRequest,
-    response: web.StreamResponse,
-    piece: bytes | memoryview,
-    least: LeastPace,
-) -> None:
-    """Write the piece. Raises TimeoutError where the client takes it too slowly."""
+async def drained(http: HttpRequest, written: int, least: LeastPace) -> None:
+    """Return once the buffer of the socket has room again.
+
+    written: bytes that were handed to it since it last had. Raises ConnectionError where the client
+    is gone, TimeoutError where it takes them too slowly.
+    """
     try:
-        async with asyncio.timeout(least.idle_seconds):
-            await response.write(piece)
+        await http.drained(least.idle_seconds)
     except TimeoutError:
-        # The transport holds all of it by now; what is left there says how slow the client is.
-        left = len(piece)
-        while left - (unsent := _unsent(http)) >= max(least.bytes, 1):
+        # What is left in the buffer says how slow the client is.
+        left = written
+        while left - (unsent := http.unsent) >= max(least.bytes, 1):
             left = unsent
-            if await _is_taken(http, least.idle_seconds):
+            if await _has_room(http, least.idle_seconds):
                 return
         raise
 
 
-async def _is_taken(http: web.BaseRequest, seconds: float) -> bool:
-    """Return whether the transport takes more by then. Looks often: nobody else is told of it."""
-    protocol, loop = cast(BaseProtocol, http.protocol), asyncio.get_running_loop()
+async def _has_room(http: HttpRequest, seconds: float) -> bool:
+    """Return whether it has by then. Looks often: nobody else is told of it."""
+    loop = asyncio.get_running_loop()
     until = loop.time() + seconds
     while loop.time() < until:
-        if not protocol.connected:
-            raise ConnectionResetError
-        if not protocol.writing_paused:
+        if http.unsent >= 0 and http.is_drained:
             return True
         await asyncio.sleep(_LOOK_SECONDS)
     return False
-
-
-def _unsent(http: web.BaseRequest) -> int:
-    return http.transport.get_write_buffer_size() if http.transport is not None else 0

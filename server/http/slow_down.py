@@ -1,12 +1,12 @@
 """SlowDown, answered at the least cost: what a refusal costs, those who were taken on lack."""
 
 import asyncio
+from contextlib import suppress
 from typing import Final, cast
 
-from aiohttp import HttpVersion11, web
-
 from server.errors import RETRY_AFTER_SECONDS, ErrorCode
-from server.http.connection import HOST_ID, SERVER, new_request_id, refuse_rest
+from server.http.reply import HOST_ID, SERVER
+from server.http.request import HttpRequest, new_request_id
 from xml_responses.error_document import error_document
 
 STATUS: Final = ErrorCode.SlowDown.status
@@ -33,25 +33,14 @@ _HEAD: Final = (
 ).encode()
 
 
-class SlowDown(web.StreamResponse):
-    """The answer, already on its way."""
-
-    def __init__(self, http: web.BaseRequest, request_id: str) -> None:
-        super().__init__(status=STATUS)
-        # What is left of a body that nobody wants must not be taken for the next request.
-        is_read = http.content.is_eof()
-        if not is_read:
-            refuse_rest(http)
-        stays = is_read and http.keep_alive and http.version >= HttpVersion11
-        self._keep_alive = stays
-        if http.transport is not None:
-            http.transport.write(as_bytes(request_id, close=not stays, head=http.method == "HEAD"))
-
-    async def prepare(self, request: web.BaseRequest) -> None:
-        """Do nothing: see the class."""
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        """Do nothing: see the class."""
+def refuse(http: HttpRequest, request_id: str) -> None:
+    """Send the answer; a client that is gone is not an error."""
+    # What is left of a body that nobody wants must not be taken for the next request.
+    is_whole = http.content.is_eof() and http.content.exception() is None
+    http.keep_alive = http.keep_alive and http.is_http_11 and is_whole
+    answer = as_bytes(request_id, close=not http.keep_alive, head=http.method == "HEAD")
+    with suppress(ConnectionError):
+        http.write(answer)
 
 
 def as_bytes(request_id: str, *, close: bool, head: bool = False) -> bytes:

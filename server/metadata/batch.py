@@ -17,13 +17,25 @@ from psycopg import errors as pg
 from server.metadata.connection import UNAVAILABLE, Connection
 from server.metadata.errors import MetadataOverloaded, MetadataUnavailable
 from server.metadata.outage import is_dead
-from server.metadata.settling import settled
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 
 # How often a batch that PostgreSQL chose as the victim of a deadlock is tried again.
 _DEADLOCK_TRIES: Final = 5
+
+
+class _Pending(asyncio.Future[Answer]):
+    """An answer that is waited for; whoever waits cannot cancel it once a batch has taken it.
+
+    asyncio then raises the cancellation when the answer is there: as a shield would, without the
+    second future and its callbacks.
+    """
+
+    is_taken = False
+
+    def cancel(self, msg: object | None = None) -> bool:
+        return False if self.is_taken else super().cancel(msg)
 
 
 class Batch(Generic[Question, Answer]):
@@ -57,7 +69,8 @@ class Batch(Generic[Question, Answer]):
         self._waiting = waiting
         self._tries = 2 if repeatable else 1
         self._timeout_seconds = timeout_seconds
-        self._queue: deque[tuple[Question, asyncio.Future[Answer]]] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._queue: deque[tuple[Question, _Pending[Answer]]] = deque()
         self._idle: deque[asyncio.Future[None]] = deque()
         self._under_way: list[float] = []  # when those batches began
         self._is_paused = False
@@ -76,15 +89,16 @@ class Batch(Generic[Question, Answer]):
             raise MetadataOverloaded
         if self._is_paused:
             raise MetadataUnavailable("PostgreSQL is away")
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        entry = (question, future)
+        pending: _Pending[Answer] = _Pending(loop=self._loop)
+        entry = (question, pending)
         self._queue.append(entry)
         self._wake_a_lane()
         try:
-            return await asyncio.shield(future)
+            return await pending
         except asyncio.CancelledError:
-            if not self._withdraw(future):
-                await settled(future)
+            if not pending.is_taken:
+                with contextlib.suppress(ValueError):  # closed meanwhile
+                    self._queue.remove(entry)
             raise
 
     async def close(self) -> None:
@@ -112,14 +126,6 @@ class Batch(Generic[Question, Answer]):
         """Return when the oldest batch under way began, on the clock of time.monotonic."""
         return min(self._under_way, default=None)
 
-    def _withdraw(self, future: asyncio.Future[Answer]) -> bool:
-        """Return whether the question still waited; nobody answers it any more then."""
-        for entry in self._queue:
-            if entry[1] is future:
-                self._queue.remove(entry)
-                return True
-        return False
-
     def _wake_a_lane(self) -> None:
         while self._idle:
             lane = self._idle.popleft()
@@ -142,17 +148,20 @@ class Batch(Generic[Question, Answer]):
             if connection is not None:
                 await connection.close()
 
-    async def _take(self) -> list[tuple[Question, asyncio.Future[Answer]]]:
+    async def _take(self) -> list[tuple[Question, _Pending[Answer]]]:
         while not self._queue:
             idle: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._idle.append(idle)
             await idle
-        return [self._queue.popleft() for _ in range(min(self._largest, len(self._queue)))]
+        batch = [self._queue.popleft() for _ in range(min(self._largest, len(self._queue)))]
+        for _, pending in batch:
+            pending.is_taken = True
+        return batch
 
     async def _answer_batch(
         self,
         connection: Connection | None,
-        batch: list[tuple[Question, asyncio.Future[Answer]]],
+        batch: list[tuple[Question, _Pending[Answer]]],
     ) -> Connection | None:
         """Answer every question of the batch, or fail it; return the connection if it lives."""
         questions = [question for question, _ in batch]
@@ -194,7 +203,7 @@ class Batch(Generic[Question, Answer]):
     async def _answer_alone(
         self,
         connection: Connection | None,
-        batch: list[tuple[Question, asyncio.Future[Answer]]],
+        batch: list[tuple[Question, _Pending[Answer]]],
     ) -> Connection | None:
         """Answer each question by itself: one spoilt the statement of all.
 

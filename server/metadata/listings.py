@@ -15,6 +15,10 @@ from server.model.names import ETag, ObjectKey
 # the end of the range into a filter, and the scan would run on to the end of the bucket.
 AFTER_EVERY_KEY: Final = "\U0010ffff" * 257
 
+# A third of what calling the enumeration costs, for each of a thousand rows.
+_ALGORITHMS: Final = {str(each): each for each in ChecksumAlgorithm}
+_TYPES: Final = {str(each): each for each in ChecksumType}
+
 _COLUMNS: Final[LiteralString] = """
     v.key, v.last_modified, v.etag, v.size, v.storage_class, v.checksum_algorithm, v.checksum_type
 """
@@ -127,6 +131,6 @@ def _listed(row: tuple[Any, ...]) -> ListedObject:
         ETag(etag),
         size,
         storage_class,
-        None if algorithm is None else ChecksumAlgorithm(algorithm),
-        None if kind is None else ChecksumType(kind),
+        None if algorithm is None else _ALGORITHMS[algorithm],
+        None if kind is None else _TYPES[kind],
     )

@@ -6,7 +6,6 @@ several questions answer them in one statement, and commit it where they say so.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, LiteralString
 
@@ -19,11 +18,12 @@ from server.model.blob import Blob, BlobBody, InlineBody, ManifestBody
 from server.model.checksum import Checksum, ChecksumAlgorithm, ChecksumType
 from server.model.names import BlobDigest, ETag, ObjectKey, VersionId
 from server.model.object_version import ObjectContent, ObjectVersion
+from server.model.value import value
 
 Publish = Callable[[], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Find:
     """The question which version is current. with_body: bring a small body along."""
 
@@ -32,7 +32,7 @@ class Find:
     with_body: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Found:
     """The answer, and the settings revision of the snapshot it was read from."""
 
@@ -40,7 +40,7 @@ class Found:
     revision: int
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Put:
     """A new current version.
 
@@ -55,7 +55,7 @@ class Put:
     revision: int  # that the write was allowed under
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Delete:
     """The wish that a key hold nothing."""
 

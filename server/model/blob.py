@@ -1,8 +1,7 @@
 """What a body is once it is stored: bytes in the row, one blob, or slices of many blobs."""
 
-from dataclasses import dataclass
-
 from server.model.names import BlobDigest
+from server.model.value import value
 
 # Reads are verified in blocks of this size: invariant D9. Part of the layout of a blob's CRCs.
 BLOCK_BYTES = 1 << 20
@@ -10,7 +9,7 @@ BLOCK_BYTES = 1 << 20
 BLOCK_CRC_BYTES = 8
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Blob:
     """One immutable file of the blob directory, named by the SHA-256 of what it holds."""
 
@@ -19,7 +18,7 @@ class Blob:
     block_crcs: bytes  # BLOCK_CRC_BYTES for each BLOCK_BYTES of the blob; empty for an empty blob
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Slice:
     """A range of one blob: where a part of an object lies."""
 
@@ -28,21 +27,21 @@ class Slice:
     length: int  # bytes, at least 1
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class InlineBody:
     """A small body, kept in the row of its version."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class BlobBody:
     """A body that is exactly one blob."""
 
     blob: Blob
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class ManifestBody:
     """A body made of parts; the manifest lists them. Copies of an object share its manifest."""
 

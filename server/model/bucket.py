@@ -1,12 +1,12 @@
 """Buckets and the accounts that own them."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from server.model.names import AccessKeyId, BucketName, CanonicalId
+from server.model.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Account:
     """An owner of buckets."""
 
@@ -22,7 +22,7 @@ def account_number(account_id: int) -> str:
     return f"{account_id:012}"
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class AccessKey:
     """Credentials of an account. repr hides the secret, so no log line can show it."""
 
@@ -41,7 +41,7 @@ class Secret(str):
         return "'***'"
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Bucket:
     """A bucket as every request to it needs it."""
 

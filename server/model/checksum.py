@@ -1,7 +1,8 @@
 """A checksum as S3 knows it: algorithm, type and value."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from server.model.value import value
 
 
 class ChecksumAlgorithm(StrEnum):
@@ -26,7 +27,7 @@ class ChecksumType(StrEnum):
     FULL_OBJECT = "FULL_OBJECT"
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Checksum:
     """One checksum of an object, a part or a body."""
 

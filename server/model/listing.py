@@ -1,16 +1,16 @@
 """What a page of a listing holds."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
 from server.model.checksum import ChecksumAlgorithm, ChecksumType
 from server.model.names import ETag, ObjectKey, UploadId
+from server.model.value import value
 
 Entry = TypeVar("Entry")
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class ListedObject:
     """One <Contents> of a listing."""
 
@@ -23,7 +23,7 @@ class ListedObject:
     checksum_type: ChecksumType | None
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class ListedUpload:
     """One <Upload> of ListMultipartUploads."""
 
@@ -35,7 +35,7 @@ class ListedUpload:
     checksum_type: ChecksumType | None
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Page(Generic[Entry]):
     """One page: entries and common prefixes, each in UTF-8 order, and whether more follows."""
 

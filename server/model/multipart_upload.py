@@ -1,14 +1,14 @@
 """Multipart uploads and their parts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from server.model.checksum import ChecksumAlgorithm, ChecksumType
 from server.model.names import ETag, ObjectKey, UploadId
+from server.model.value import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class MultipartUpload:
     """An upload between CreateMultipartUpload and Complete or Abort."""
 
@@ -26,7 +26,7 @@ class MultipartUpload:
     checksum_type: ChecksumType | None
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Part:
     """One part of an upload, or of a completed object."""
 

@@ -1,15 +1,15 @@
 """Versions of objects: what a key holds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from server.model.blob import StoredBody
 from server.model.checksum import Checksum
 from server.model.names import NULL_VERSION, ETag, ObjectKey, VersionId
+from server.model.value import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class ObjectContent:
     """All that a writer says of a version: its body and what is told about it.
 
@@ -29,7 +29,7 @@ class ObjectContent:
     checksum: Checksum | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class ObjectVersion:
     """A version that has content. A delete marker is a type of its own, never a flag here."""
 

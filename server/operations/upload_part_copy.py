@@ -38,11 +38,16 @@ class BytesOfRow:
 
     data: bytes
     checksum_algorithm: ChecksumAlgorithm | None = None
+    compares_sha256 = False
 
     @property
     def length(self) -> int:
         """Return the number of bytes."""
         return len(self.data)
+
+    def arrived(self, limit: int) -> bytes | None:
+        """Return all of it where it is small enough."""
+        return self.data if len(self.data) <= limit else None
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Yield all of it."""

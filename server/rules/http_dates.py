@@ -5,6 +5,7 @@ Source: RFC 9110 section 5.6.7: the one form that is sent and the three that are
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -29,6 +30,8 @@ _FORMS: Final = tuple(
 )
 
 
+# Objects that are read often, or were written together, show the same second.
+@lru_cache(maxsize=1024)
 def format_http_date(moment: datetime) -> str:
     """Return the time as Last-Modified and Date carry it, e.g. "Sun, 06 Nov 1994 08:49:37 GMT".
 

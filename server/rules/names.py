@@ -1,6 +1,7 @@
 """Names of buckets and keys of objects: which ones S3 takes."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from server.errors import ErrorCode, S3Error
@@ -21,9 +22,14 @@ def is_bucket_name(name: str) -> bool:
 
     Source: S3 User Guide, "General purpose bucket naming rules".
     """
+    return 3 <= len(name) <= 63 and _is_well_formed(name)
+
+
+# Every request names a bucket, and mostly one of a few.
+@lru_cache(maxsize=1024)
+def _is_well_formed(name: str) -> bool:
     return (
-        3 <= len(name) <= 63
-        and _LABELS.fullmatch(name) is not None
+        _LABELS.fullmatch(name) is not None
         and not _IP_ADDRESS.fullmatch(name)
         and not name.startswith(_RESERVED_PREFIXES)
         and not name.endswith(_RESERVED_SUFFIXES)

@@ -32,9 +32,11 @@ class BodyOf:
     vanish_at:   the client is gone after so many bytes.
     is_verified: what verify finds.
     on_verify:   called first thing by verify.
+    is_here:     all of it came before it was asked for.
     """
 
     checksum_algorithm: ChecksumAlgorithm | None = None
+    compares_sha256 = True
 
     def __init__(
         self,
@@ -45,13 +47,18 @@ class BodyOf:
         vanish_at: int | None = None,
         is_verified: bool = True,
         on_verify: Callable[[], None] = lambda: None,
+        is_here: bool = False,
     ) -> None:
         self._data = data
         self._piece_bytes = piece_bytes
         self._vanish_at = vanish_at
         self._is_verified = is_verified
         self._on_verify = on_verify
+        self._is_here = is_here
         self.length = len(data) if knows_length else None
+
+    def arrived(self, limit: int) -> bytes | None:
+        return self._data if self._is_here and len(self._data) <= limit else None
 
     async def pieces(self) -> AsyncIterator[bytes]:
         for start in range(0, len(self._data), self._piece_bytes):

@@ -2,6 +2,7 @@ import asyncio
 import hashlib
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Generator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,20 @@ async def test_receive_keeps_a_small_body_in_memory(
     assert received.data == data
     assert received.digests.sha256 == hashlib.sha256(data).digest()
     assert received.digests.md5_hex == hashlib.md5(data).hexdigest()
+    assert disk.steps == []
+
+
+@pytest.mark.parametrize("is_verified", [True, False])
+async def test_receive_takes_a_small_body_that_is_here_already_but_not_unverified(
+    store: BlobStore, disk: Disk, is_verified: bool
+) -> None:
+    body = BodyOf(b"small", is_here=True, is_verified=is_verified)
+
+    with nullcontext() if is_verified else pytest.raises(BadBody):
+        async with store.receive(body) as received:
+            assert isinstance(received, ReceivedInline)
+            assert received.data == b"small"
+
     assert disk.steps == []
 
 

@@ -3,7 +3,6 @@
 botocore does the signing, so it is the judge of ours.
 """
 
-import dataclasses
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -177,19 +176,19 @@ def refused(
 
 def with_header(request: SignedRequest, name: str, value: str) -> SignedRequest:
     """Return the request with a header added or replaced after it was signed."""
-    return dataclasses.replace(request, headers={**request.headers, name: value})
+    return request._replace(headers={**request.headers, name: value})
 
 
 def without_header(request: SignedRequest, name: str) -> SignedRequest:
     """Return the request without a header that was there when it was signed."""
     headers = {key: value for key, value in request.headers.items() if key != name}
-    return dataclasses.replace(request, headers=headers)
+    return request._replace(headers=headers)
 
 
 def with_query(request: SignedRequest, query: str) -> SignedRequest:
     """Return the request with parameters added after it was signed."""
     joined = "&".join(part for part in (request.raw_query, query) if part)
-    return dataclasses.replace(request, raw_query=joined)
+    return request._replace(raw_query=joined)
 
 
 def edited(request: SignedRequest, old: str, new: str) -> SignedRequest:
@@ -200,4 +199,4 @@ def edited(request: SignedRequest, old: str, new: str) -> SignedRequest:
         return with_header(request, "authorization", authorization.replace(old, new, 1))
     old, new = old.replace("/", "%2F"), new.replace("/", "%2F")
     assert old in request.raw_query
-    return dataclasses.replace(request, raw_query=request.raw_query.replace(old, new, 1))
+    return request._replace(raw_query=request.raw_query.replace(old, new, 1))

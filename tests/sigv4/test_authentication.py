@@ -1,6 +1,5 @@
 """Who signed: where credentials may stand, what they protect, and keys that do not exist."""
 
-import dataclasses
 from collections.abc import Callable
 
 import pytest
@@ -172,7 +171,7 @@ def test_version_4a_in_the_query_is_refused_by_name() -> None:
     request = query_v4()
     query = request.raw_query.replace("HMAC-SHA256", "ECDSA-P256-SHA256")
 
-    error = refused(dataclasses.replace(request, raw_query=query))
+    error = refused(request._replace(raw_query=query))
 
     assert error.code == "NotImplemented"
     assert "AWS4-ECDSA-P256-SHA256" in str(error.message)
@@ -306,7 +305,7 @@ def test_parameters_of_a_presigned_url_stand_in_for_headers(signer: Signer) -> N
         # botocore hoists by itself what it is given as headers.
         hoisted = {"x-amz-acl": "public-read", "x-amz-meta-Name": "a"}
         request = query_v2("PUT", "http://h/b/k?partNumber=1", hoisted)
-        request = dataclasses.replace(request, headers={"host": "h"})
+        request = request._replace(headers={"host": "h"})
     else:
         request = query_v4("PUT", url)
 

@@ -1,6 +1,5 @@
 """Whatever botocore signs is accepted; whatever is changed afterwards is not."""
 
-import dataclasses
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -62,9 +61,7 @@ def test_whatever_botocore_signs_is_accepted(
 def test_another_method_is_refused(signer: Signer, method: str, other: str) -> None:
     assume(method != other)
 
-    assert refused(dataclasses.replace(signer(method), method=other)).code == (
-        "SignatureDoesNotMatch"
-    )
+    assert refused(signer(method)._replace(method=other)).code == ("SignatureDoesNotMatch")
 
 
 @ALL_SIGNERS
@@ -73,7 +70,7 @@ def test_another_key_is_refused(signer: Signer, key: str, other: str) -> None:
     assume(key != other)
     path = f"/bucket/{quote(other, safe='/~')}"
 
-    assert refused(dataclasses.replace(signer(url=_url(key, {})), raw_path=path)).code == (
+    assert refused(signer(url=_url(key, {}))._replace(raw_path=path)).code == (
         "SignatureDoesNotMatch"
     )
 
@@ -86,7 +83,7 @@ def test_another_value_of_a_parameter_is_refused(signer: Signer, value: str, oth
     before, after = (f"versionId={quote(text, safe='-._~')}" for text in (value, other))
     assert before in request.raw_query
 
-    changed = dataclasses.replace(request, raw_query=request.raw_query.replace(before, after))
+    changed = request._replace(raw_query=request.raw_query.replace(before, after))
 
     assert refused(changed).code == "SignatureDoesNotMatch"
 
@@ -97,7 +94,7 @@ def test_another_parameter_is_refused(signer: Signer, parameters: dict[str, str]
     request = signer(url=_url("k", parameters))
     query = "&".join(part for part in (request.raw_query, "torrent=1") if part)
 
-    assert refused(dataclasses.replace(request, raw_query=query)).code == "SignatureDoesNotMatch"
+    assert refused(request._replace(raw_query=query)).code == "SignatureDoesNotMatch"
 
 
 @ALL_SIGNERS
@@ -129,7 +126,7 @@ def test_another_signature_is_refused(signer: Signer, data: st.DataObject) -> No
     if "authorization" in request.headers:
         error = refused(with_header(request, "authorization", changed))
     else:
-        error = refused(dataclasses.replace(request, raw_query=changed))
+        error = refused(request._replace(raw_query=changed))
 
     assert error.code == "SignatureDoesNotMatch"
 
@@ -152,7 +149,7 @@ def test_another_credential_is_refused(signer: Signer, data: st.DataObject) -> N
     if "authorization" in request.headers:
         error = refused(with_header(request, "authorization", changed))
     else:
-        error = refused(dataclasses.replace(request, raw_query=changed))
+        error = refused(request._replace(raw_query=changed))
 
     assert error.code in (
         "AuthorizationHeaderMalformed",

@@ -1,6 +1,5 @@
 """Version 2: what it covers, its clock and expiry, and the spellings its clients sign."""
 
-import dataclasses
 from collections.abc import Callable
 from datetime import timedelta
 from email.utils import format_datetime
@@ -53,8 +52,8 @@ def test_x_amz_date_replaces_the_date() -> None:
     signature = HmacV1Auth(Credentials("a", SECRET)).sign_string(string_to_sign)
     headers["authorization"] = f"AWS a:{signature}"
 
-    accepted(dataclasses.replace(request, headers=headers))
-    accepted(dataclasses.replace(request, headers={**headers, "date": "ignored"}))
+    accepted(request._replace(headers=headers))
+    accepted(request._replace(headers={**headers, "date": "ignored"}))
 
 
 @pytest.mark.parametrize("date", ["", "today", "Sat, 14 Mar 2026 15:09:26 +0100"])
@@ -102,7 +101,7 @@ def test_a_presigned_url_needs_each_of_its_parameters_once(name: str) -> None:
     missing = "&".join(parameter for parameter in parameters if parameter != own)
 
     for query in (missing, f"{request.raw_query}&{own}"):
-        assert refused(dataclasses.replace(request, raw_query=query)).code == "AccessDenied"
+        assert refused(request._replace(raw_query=query)).code == "AccessDenied"
 
 
 def test_the_expiry_cannot_be_moved() -> None:
@@ -112,7 +111,7 @@ def test_the_expiry_cannot_be_moved() -> None:
     query = request.raw_query.replace(f"Expires={int(later) - 1}", f"Expires={later}")
 
     assert query != request.raw_query
-    assert refused(dataclasses.replace(request, raw_query=query)).code == "SignatureDoesNotMatch"
+    assert refused(request._replace(raw_query=query)).code == "SignatureDoesNotMatch"
 
 
 @BOTH
@@ -191,7 +190,7 @@ def test_a_virtual_host_is_signed_as_a_path(signer: Signer) -> None:
     request = signer(url="http://b.h/k%20l", bucket="b", auth_path="/b/k%20l")
 
     accepted(request)
-    assert refused(dataclasses.replace(request, bucket="c")).code == "SignatureDoesNotMatch"
+    assert refused(request._replace(bucket="c")).code == "SignatureDoesNotMatch"
 
 
 @BOTH
@@ -218,9 +217,7 @@ def test_the_path_is_signed_as_it_was_sent(signer: Signer) -> None:
     request = signer(url="http://h/b/%c3%a9")
 
     accepted(request)
-    assert refused(dataclasses.replace(request, raw_path="/b/%C3%A9")).code == (
-        "SignatureDoesNotMatch"
-    )
+    assert refused(request._replace(raw_path="/b/%C3%A9")).code == ("SignatureDoesNotMatch")
 
 
 @pytest.mark.parametrize("signature", ["x", "\u00e9" * 28, "A" * 28, "A" * 27 + "="])

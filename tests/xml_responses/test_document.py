@@ -1,7 +1,14 @@
 import pytest
 from lxml import etree
 
-from xml_responses.document import XML_DECLARATION, add, add_row, new_document, to_bytes
+from xml_responses.document import (
+    XML_DECLARATION,
+    add,
+    add_row,
+    escaped,
+    new_document,
+    to_bytes,
+)
 
 
 def document_with(text: str) -> bytes:
@@ -87,3 +94,30 @@ def test_rows_of_one_form_do_not_share_their_texts() -> None:
         b"<Row><Key>b&#x1;</Key><Size>2</Size></Row>"
         b"<Row><Size>3</Size></Row></Root>"
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("a&b<c>d", id="markup"),
+        pytest.param("]]>", id="end of a CDATA section"),
+        pytest.param("a\r\n\tb", id="white space"),
+        pytest.param("\x01\x0b\x1f\ufffe\uffff", id="what XML cannot hold"),
+        pytest.param("\ud800", id="lone surrogate"),
+        pytest.param("é€😀 \"'", id="what stays"),
+    ],
+)
+def test_a_row_spells_text_as_an_element_does(text: str) -> None:
+    root = new_document("Rows")
+    add(root, "Key", text)
+
+    assert to_bytes(new_document("Rows"), [f"<Key>{escaped(text)}</Key>"]) == to_bytes(root)
+
+
+def test_rows_stand_behind_the_elements_of_the_root() -> None:
+    root = new_document("Rows")
+    add(root, "Name", "a")
+
+    document = to_bytes(root, ["<Row>1</Row>", "<Row>2</Row>"])
+
+    assert [child.text for child in etree.fromstring(document)] == ["a", "1", "2"]
