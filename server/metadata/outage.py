@@ -23,7 +23,7 @@ from server.metadata.connection import UNAVAILABLE, Connection
 # that is busy holds up commits, too.
 SILENT_SECONDS: Final = 4.0
 # How long a new connection may take before PostgreSQL counts as away.
-PROBE_SECONDS: Final = 4.0
+PROBE_SECONDS: Final = 8.0
 _LOOK_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 0.5
 

@@ -36,7 +36,7 @@ _WAITING: Final = 2048
 # connection later makes it begin anew. Long enough, its pauses would outlast PostgreSQL's.
 _RECONNECT_SECONDS: Final = 4.0
 # How long a request waits for a connection of the pool, whatever it may take after that.
-_POOL_WAIT_SECONDS: Final = 5.0
+_POOL_WAIT_SECONDS: Final = 10.0
 # Writes that publish a blob wait for the disk first: while one batch does, the other fills. Those
 # of rows alone do not wait behind them, and in one lane share a commit with more of their kind
 # (5 % more PutObjects of 4 KiB than in two).

@@ -21,7 +21,7 @@ from tests.wire import ANSWER_SECONDS, Answer
 pytestmark = [pytest.mark.crash, pytest.mark.slow]
 
 # Requests are refused long before the limits of single statements and connections end them.
-FOUND_OUT_SECONDS = 25
+FOUND_OUT_SECONDS = 29
 BACK_SECONDS = 30
 PAUSE_SECONDS = 0.05
 
