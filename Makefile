@@ -1,7 +1,7 @@
 # make run     serve on http://127.0.0.1:9000 with everything in ./data
 # make test    run the tests
 # make check   linters, types, import rules, architecture tests
-# make bench   this server beside moto's, in one run
+# make bench   this server, moto's and the limits of the machine, in one run
 # make format  let ruff format and repair what it can
 # make lock    write .ci/constraints.txt anew: the versions that CI installs
 # make clean   remove what make made; data are kept

@@ -1,100 +1,145 @@
-"""Compare this server with moto's server in one run: `make bench`, or bench/run.py --case get-4k.
+"""Measure this server, moto's, and the limits of the machine in one run: `make bench`.
 
-Both are started on free ports with a fresh directory, this one with two workers and else default
-settings, and both are stopped at the end. All arguments go to bench/s3bench.py, whose table tells
-each server's figure and its ratio to moto's. Needs wrk.
+Writes docs/performance.md, and every figure to docs/performance.json. The server runs with two
+workers and else default settings. Needs wrk, nginx and the group `bench` of pyproject.toml.
 """
 
+import argparse
+import json
 import os
-import secrets
+import platform
 import shutil
-import socket
+import statistics
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 PROJECT = Path(__file__).parent.parent
-START_SECONDS = 60
-STOP_SECONDS = 30
+sys.path.insert(0, str(PROJECT))
+
+import growth  # noqa: E402 - the server is imported from the checkout
+import limits  # noqa: E402
+import report  # noqa: E402
+import s3bench  # noqa: E402
+from servers import moto, s3d  # noqa: E402
+
+RESULTS = PROJECT / "docs" / "performance.json"
+PAGE = PROJECT / "docs" / "performance.md"
 
 
-def main() -> int:
-    """Run the benchmark; return its exit code."""
-    moto_server = Path(sys.executable).parent / "moto_server"
-    if shutil.which("wrk") is None:
-        sys.exit("bench: wrk is not installed: apt-get install wrk")
-    if not moto_server.exists():
-        sys.exit("bench: moto's server is not installed: pip install --group bench")
-    access_key, secret_key = "AKIABENCHBENCHBENCH0", secrets.token_hex(20)
+def main() -> None:
+    """Measure what is asked for, keep the figures of what is not, and write both files."""
+    asked = _arguments()
+    _refuse_without_programs()
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    steps: dict[str, Callable[[], Any]] = {
+        "cases": lambda: cases(seconds=asked.seconds, rounds=asked.rounds, only=asked.case),
+        "limits": lambda: limits.measure(seconds=asked.seconds, rounds=asked.rounds),
+        "large metadata": growth.large_metadata,
+        "inline limits": lambda: growth.inline_limits(seconds=asked.seconds),
+        "body sizes": lambda: growth.body_sizes(seconds=asked.seconds),
+        "connections": lambda: growth.connections(seconds=asked.seconds),
+        "workers": lambda: growth.workers(seconds=asked.seconds),
+        "bucket sizes": lambda: growth.bucket_sizes(
+            seconds=asked.seconds, largest=asked.largest_bucket
+        ),
+    }
+    for name in asked.only or steps:
+        sys.stdout.write(f"== {name}\n")
+        sys.stdout.flush()
+        results[name] = steps[name]()
+    results["machine"] = machine()
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    PAGE.write_text(report.page(results, PAGE.read_text() if PAGE.exists() else ""))
+    sys.stdout.write(report.reaches(results) + "\n")
+
+
+def cases(*, seconds: float, rounds: int, only: list[str] | None) -> dict[str, Any]:
+    """Return the median figures of every case of s3bench.py: case → server → figures."""
+    found: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory(prefix="s3d-bench-") as directory:
         work = Path(directory)
-        ours_port, moto_port = free_port(), free_port()
-        ours = [sys.executable, "-m", "server", "serve", str(work / "data"), "--workers", "2"]
-        ours += ["--address", f"127.0.0.1:{ours_port}"]
-        keys = {"S3D_ROOT_ACCESS_KEY": access_key, "S3D_ROOT_SECRET_KEY": secret_key}
-        moto = [str(moto_server), "--host", "127.0.0.1", "--port", str(moto_port)]
-        with (
-            started(ours, work / "ours.log", keys, f"http://127.0.0.1:{ours_port}/-/ready"),
-            started(moto, work / "moto.log", {}, f"http://127.0.0.1:{moto_port}/"),
-        ):
-            command = [sys.executable, str(PROJECT / "bench/s3bench.py")]
-            # moto first: the ratios are to the first server.
-            for name, port in [("moto", moto_port), ("s3d", ours_port)]:
-                command += ["--server", f"{name}=http://127.0.0.1:{port},{access_key},{secret_key}"]
-            return subprocess.run([*command, *sys.argv[1:]], check=False).returncode
+        # PostgreSQL's own user passes through, where this runs as root.
+        work.chmod(0o711)
+        with moto(work) as peer, s3d(work) as ours:
+            seeded: dict[tuple[str, str], list[str]] = {}
+            for target in (peer, ours):
+                target.call("PUT", f"/{s3bench.BUCKET}")
+            for case in only or s3bench.CASES:
+                runs: dict[str, list[dict[str, float]]] = {}
+                for number in range(rounds):
+                    for target in (peer, ours):
+                        name = f"{os.getpid()}-{number}"
+                        run = s3bench.run_case(target, case, directory, seconds, name, seeded)
+                        runs.setdefault(target.name, []).append(run)
+                found[case] = {server: _median(each) for server, each in runs.items()}
+                sys.stdout.write(f"{case:15s} {found[case]}\n")
+                sys.stdout.flush()
+    return found
 
 
-@contextmanager
-def started(
-    command: Sequence[str], log: Path, environment: Mapping[str, str], probe: str
-) -> Iterator[None]:
-    """Run a server until the block ends; it is ready once the probe's URL answers 200."""
-    # Settings of the person who runs this would no longer be the default ones.
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("S3D_")}
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=PROJECT,
-            env={**inherited, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        while not _answers(probe):
-            if process.poll() is not None or time.monotonic() > deadline:
-                sys.exit(f"bench: {command[0]} did not start:\n{log.read_text(errors='replace')}")
-            time.sleep(0.1)
-        yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+def _median(runs: list[dict[str, float]]) -> dict[str, float]:
+    return {
+        figure: sum(run["bad"] for run in runs)
+        if figure == "bad"
+        else statistics.median(run[figure] for run in runs)
+        for figure in runs[0]
+    }
 
 
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return bool(answer.status == 200)
-    except OSError:  # HTTPError and URLError are kinds of it
-        return False
+def machine() -> dict[str, str]:
+    """Return what the figures were measured on, and when."""
+    model = [
+        line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+    ]
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    return {
+        "processor": model[0].partition(":")[2].strip() if model else platform.machine(),
+        "cores": str(os.cpu_count()),
+        "memory": f"{memory:.0f} GiB",
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "commit": commit,
+    }
 
 
-def free_port() -> int:
-    """Return a TCP port that nothing listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _arguments() -> argparse.Namespace:
+    names = ("cases", "limits", "large metadata", "inline limits", "body sizes", "connections")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=[*names, "workers", "bucket sizes"],
+        help="measure this alone and keep the other figures; may be given more than once",
+    )
+    parser.add_argument(
+        "--case", action="append", choices=list(s3bench.CASES), help="of the cases, these alone"
+    )
+    parser.add_argument("--seconds", type=int, default=5, help="of one run (5)")
+    parser.add_argument("--rounds", type=int, default=3, help="of which the median counts (3)")
+    parser.add_argument("--largest-bucket", type=int, default=5_000_000, help="keys (5000000)")
+    return parser.parse_args()
+
+
+def _refuse_without_programs() -> None:
+    for program, package in (("wrk", "wrk"), ("nginx", "nginx-light")):
+        if shutil.which(program) is None:
+            sys.exit(f"bench: {program} is not installed: apt-get install {package}")
+    if not (Path(sys.executable).parent / "moto_server").exists():
+        sys.exit("bench: moto's server is not installed: make bench installs it")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -13,8 +13,8 @@ from server.model.checksum import ChecksumAlgorithm
 from server.model.names import BlobDigest
 from server.model.object_version import ObjectContent, ObjectVersion
 from server.operation import ObjectRequest, Stores
-from server.reading import Selection, find_version, open_body
-from server.rules.checksums import BodyDigests
+from server.reading import Selection, find_version, open_body, slices_in_order
+from server.rules.checksums import BodyDigests, crc64nvme_of_blocks, full_object_checksum
 from server.rules.conditional import (
     check_copy_source_conditions,
     parse_copy_source_conditions,
@@ -78,10 +78,16 @@ async def lock_slices(conn: Connection, digests: Collection[BlobDigest]) -> None
 async def checksum_of_range(
     stores: Stores, content: ObjectContent, selection: Selection, algorithm: ChecksumAlgorithm
 ) -> str:
-    """Return the base64 checksum of the selected bytes, which are read and verified for it.
+    """Return the base64 checksum of the selected bytes.
+
+    They are read and verified for it, except where the CRCs of whole blobs make it up.
 
     Raises SourceGone.
     """
+    if algorithm is ChecksumAlgorithm.CRC64NVME:
+        combined = await _checksum_of_whole_blobs(stores, content, selection)
+        if combined is not None:
+            return combined
     digests = BodyDigests(algorithm, sha256=False, blocks=False)
     body = await open_body(stores, content, selection)
     if body is None:
@@ -95,3 +101,21 @@ async def checksum_of_range(
         finally:
             await body.close()
     return digests.checksum(algorithm)
+
+
+async def _checksum_of_whole_blobs(
+    stores: Stores, content: ObjectContent, selection: Selection
+) -> str | None:
+    """Return the CRC64NVME of the selected bytes; None unless they are whole blobs, one or more."""
+    algorithm = ChecksumAlgorithm.CRC64NVME
+    if isinstance(content.body, InlineBody):
+        return None
+    combined, size = "", 0
+    async for piece in slices_in_order(stores, content.body, selection):
+        if piece.length != piece.blob.size:
+            return None
+        checksum = crc64nvme_of_blocks(piece.blob.block_crcs, piece.length)
+        before = [(combined, size)] if size else []
+        combined = full_object_checksum(algorithm, [*before, (checksum, piece.length)])
+        size += piece.length
+    return combined if size == selection.length and size else None

@@ -142,7 +142,7 @@ async def open_body(
         return _inline(content, body.data)[selection.first : selection.last + 1]
     if selection.length == 0:
         return b""
-    slices = _slices(stores, body, selection)
+    slices = slices_in_order(stores, body, selection)
     # Opened before any header is sent: what is open stays readable whatever the sweep does.
     first = await anext(slices, None)
     opened = None if first is None else await stores.blobs.open_slice(first)
@@ -193,10 +193,10 @@ async def slices_of(
     """Return where the selected bytes lie; fewer than selected where the manifest is gone."""
     if isinstance(content.body, InlineBody) or selection.length == 0:
         return []
-    return [piece async for piece in _slices(stores, content.body, selection)]
+    return [piece async for piece in slices_in_order(stores, content.body, selection)]
 
 
-async def _slices(
+async def slices_in_order(
     stores: Stores, body: BlobBody | ManifestBody, selection: Selection
 ) -> AsyncIterator[Slice]:
     """Yield the slices that hold the selected bytes, in order; fewer where the manifest is gone."""
