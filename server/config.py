@@ -170,7 +170,7 @@ class Settings:
         metadata=_about(
             integer(1, 1_000_000),
             "CONNECTIONS",
-            "Client connections that one worker holds open; more wait in the queue of the system.",
+            "Client connections that one worker holds open; more are answered SlowDown.",
         ),
     )
     max_inflight_requests: int = field(
@@ -178,7 +178,17 @@ class Settings:
         metadata=_about(
             integer(1, 1_000_000),
             "REQUESTS",
-            "Requests that one worker works on at a time; more are answered SlowDown.",
+            "Requests that one worker works on at a time; more wait for half a second, and are then"
+            " answered SlowDown.",
+        ),
+    )
+    document_memory_bytes: int = field(
+        default=32 << 20,
+        metadata=_about(
+            integer(0, 1 << 40),
+            "BYTES",
+            "Documents (bodies of XML above 64 KiB) that one worker holds at a time; more are"
+            " answered SlowDown.",
         ),
     )
     database_connections: int = field(
@@ -213,6 +223,15 @@ class Settings:
             integer(1, 3600),
             "SECONDS",
             "How long a body may stand still, either way, before the connection is closed.",
+        ),
+    )
+    min_body_bytes_per_second: int = field(
+        default=1024,
+        metadata=_about(
+            integer(0, 1 << 30),
+            "BYTES",
+            "The least pace of a body, either way, on average over the body idle timeout; a slower"
+            " connection is closed.",
         ),
     )
     graceful_timeout_seconds: int = field(

@@ -88,9 +88,9 @@ class Wire:
         assert isinstance(transport, asyncio.ReadTransport)
         transport.pause_reading()
 
-    async def answer(self, method: str = "GET") -> Answer:
+    async def answer(self, method: str = "GET", *, seconds: float = ANSWER_SECONDS) -> Answer:
         """Return the next answer that is final; method: of the request, a HEAD has no body."""
-        async with asyncio.timeout(ANSWER_SECONDS):
+        async with asyncio.timeout(seconds):
             while True:
                 status, headers = await self._head()
                 if status >= 200:

@@ -18,9 +18,14 @@ import structlog
 
 # How long to step back: time enough for another worker to wake up and accept.
 _STEP_BACK_SECONDS: Final = 0.001
-# Stepping back for a difference of one would delay every second connection for nothing.
+# Stepping back for a difference of one would delay every second connection for nothing. Of many
+# connections a few more or less make no difference, and a busy worker comes to accept seldom: one
+# connection each time, a thousand clients took ten seconds.
 _SLACK: Final = 1
+_SLACK_PER_CONNECTION: Final = 1 / 16
 _REFRESH_SECONDS: Final = 0.1
+# Refused in such a time at most, where all places are taken: a tenth of what a worker can do.
+_REFUSED_AT_ONCE: Final = 64
 _NO_WORKER: Final = -1
 _OUT_OF_RESOURCES: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
@@ -62,6 +67,7 @@ class Listener:
         self._opening: set[asyncio.Task[object]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._stepped_back = False
+        self._is_full = False
 
     def start(
         self,
@@ -69,18 +75,21 @@ class Listener:
         *,
         connections: Callable[[], int],
         limit: int,
+        make_refusal: Callable[[], asyncio.Protocol],
         tls: ssl.SSLContext | None = None,
         handshake_seconds: float = 20,
     ) -> None:
         """Begin to accept; call it in the running event loop.
 
         connections: returns how many connections this worker holds open, of all its listeners.
-        limit: at this many, further clients wait in the queue of the socket.
+        limit: at this many, further clients are left to other workers. Where those have as many,
+            make_refusal makes the protocol for them, which tells them so and soon closes.
         """
         self._loop = asyncio.get_running_loop()
         self._make_protocol = make_protocol
         self._connections = connections
         self._limit = limit
+        self._make_refusal = make_refusal
         self._tls = tls
         self._handshake_seconds = handshake_seconds
         self._resume()
@@ -99,7 +108,8 @@ class Listener:
             self._timer.cancel()
         self._timer = self._loop.call_later(_REFRESH_SECONDS, self._resume)
         if self._publish() < self._limit:
-            self._loop.add_reader(self._socket.fileno(), self._on_readable)
+            self._is_full = False
+        self._loop.add_reader(self._socket.fileno(), self._on_readable)
 
     def _pause(self, seconds: float | None) -> None:
         """Let others accept, for a while or, with None, for good."""
@@ -114,40 +124,63 @@ class Listener:
         return connections
 
     def _on_readable(self) -> None:
-        mine = self._publish()
-        if mine >= self._limit:
-            self._pause(_REFRESH_SECONDS)
-            return
-        fewest = self._counts.fewest_elsewhere(self._place)
-        has_more = fewest is not None and mine > fewest + _SLACK
-        # Once a connection: a worker that is stuck does not hold up the others for longer.
-        if has_more and not self._stepped_back:
-            self._stepped_back = True
-            self._pause(_STEP_BACK_SECONDS)
-            return
-        self._stepped_back = False
-        self._accept()
+        burst = 0
+        while True:
+            mine = self._publish()
+            if mine >= self._limit:
+                self._refuse_some()
+                return
+            slack = _SLACK + int(mine * _SLACK_PER_CONNECTION)
+            fewest = self._counts.fewest_elsewhere(self._place)
+            has_more = fewest is not None and mine > fewest + slack
+            if has_more and not self._stepped_back:
+                self._stepped_back = True
+                self._pause(_STEP_BACK_SECONDS)
+                return
+            if not self._accept(self._make_protocol):
+                self._stepped_back = False
+                return
+            burst += 1
+            # Once a burst: a worker that is stuck does not hold up the others for longer.
+            if burst >= slack:
+                self._stepped_back = False
+                return
 
-    def _accept(self) -> None:
+    def _refuse_some(self) -> None:
+        fewest = self._counts.fewest_elsewhere(self._place)
+        if fewest is None or fewest >= self._limit:
+            if not self._is_full:
+                self._is_full = True
+                _log.warning("all connections are taken; refusing more", limit=self._limit)
+            for _ in range(_REFUSED_AT_ONCE):
+                if not self._accept(self._make_refusal):
+                    break
+        self._pause(_REFRESH_SECONDS)
+
+    def _accept(self, make_protocol: Callable[[], asyncio.Protocol]) -> bool:
+        """Return whether there may be more to accept."""
         try:
             connection, _ = self._socket.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return  # another worker was faster, or the client is gone again
+            return False  # another worker was faster, or the client is gone again
         except OSError as error:
             if error.errno not in _OUT_OF_RESOURCES:
                 raise
             _log.error("cannot accept connections", error=str(error))
             self._pause(1)
-            return
+            return False
         connection.setblocking(False)
-        task: asyncio.Task[object] = self._loop.create_task(self._open(connection))
+        task: asyncio.Task[object] = self._loop.create_task(self._open(connection, make_protocol))
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)
+        return True
 
-    async def _open(self, connection: socket.socket) -> None:
+    async def _open(
+        self, connection: socket.socket, make_protocol: Callable[[], asyncio.Protocol]
+    ) -> None:
         try:
             await self._loop.connect_accepted_socket(
-                self._make_protocol,
+                make_protocol,
                 connection,
                 ssl=self._tls,
                 ssl_handshake_timeout=self._handshake_seconds if self._tls else None,

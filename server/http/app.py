@@ -14,6 +14,7 @@ from server.config import Settings
 from server.http.accept import Listener
 from server.http.connection import Connections
 from server.http.dispatch import Dispatcher
+from server.http.slow_down import Refusal
 from server.http.tls import server_context
 from server.jobs.sweep import Sweep
 from server.metadata.store import Metadata
@@ -83,6 +84,7 @@ def _listen(settings: Settings, listeners: Sequence[Listener], connections: Conn
             connections,
             connections=lambda: len(connections),
             limit=settings.max_connections,
+            make_refusal=Refusal,
             tls=tls,
             handshake_seconds=settings.header_timeout_seconds,
         )

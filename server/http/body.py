@@ -1,6 +1,5 @@
 """The body of a request: taken off the wire, out of its framing, and held to what was promised."""
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Mapping
 from typing import Final
@@ -11,6 +10,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 from server.access.authenticate import s3_error
 from server.errors import ErrorCode, S3Error
 from server.http.connection import BrokenBody
+from server.http.document_memory import DocumentMemory
+from server.http.pace import Arrival, LeastPace
 from server.http.request import HttpRequest
 from server.model.checksum import ChecksumAlgorithm
 from server.rules.arguments import header_not_implemented, invalid_argument
@@ -45,7 +46,8 @@ class HttpBody:
 
     may_stream:   whether the operation takes aws-chunked bodies.
     has_checksum: whether a checksum in a header is one of the body.
-    idle_seconds: how long a client may send nothing.
+    pace:         how slow a client may be.
+    memory:       what documents are kept in; given back by close().
 
     Raises S3Error where what the headers say of the body is malformed.
     """
@@ -58,12 +60,15 @@ class HttpBody:
         *,
         may_stream: bool,
         has_checksum: bool,
-        idle_seconds: float,
+        pace: LeastPace,
+        memory: DocumentMemory,
     ) -> None:
         self._http = http
+        self._memory = memory
+        self._memory_taken = 0
         self._headers = headers
         self._payload = payload
-        self._idle_seconds = idle_seconds
+        self._pace = pace
         self._decoder: ChunkDecoder | None = None
         self._checksum: BodyChecksum | None = None
         self._content_md5: str | None = None
@@ -133,17 +138,28 @@ class HttpBody:
             check_checksum(claim, digests.checksum(claim.algorithm))
 
     async def document(self, limit: int) -> bytes:
-        """Return the whole verified body; MaxMessageLengthExceeded above limit bytes."""
+        """Return the whole verified body; MaxMessageLengthExceeded above limit bytes.
+
+        SlowDown where this worker holds too many documents already.
+        """
         if self.length is None and "transfer-encoding" not in self._headers:
             self.length = 0
         if self.length is not None and self.length > limit:
             raise S3Error(ErrorCode.MaxMessageLengthExceeded, MaxMessageLengthBytes=str(limit))
+        # Before anything is read of it, and before the client is told to go on.
+        self._memory_taken = self._memory.take(self.length or 0)
         digests = BodyDigests(self.checksum_algorithm, blocks=False)
         # aiohttp delivers no more than the Content-Length, which was just compared.
         document = b"".join([piece async for piece in self.pieces()])
         digests.update(document)
         self.verify(digests)
         return document
+
+    def close(self) -> None:
+        """Let go of the document, if there was one; the request has ended."""
+        if self._memory_taken:
+            self._memory.give_back(self._memory_taken)
+            self._memory_taken = 0
 
     def _read_claims(self, *, has_checksum: bool) -> None:
         coding = self._headers.get("transfer-encoding", "chunked")
@@ -191,14 +207,14 @@ class HttpBody:
 
     async def _from_wire(self) -> AsyncIterator[bytes]:
         content = self._http.content
+        arrival: Arrival | None = None
         try:
             while not content.at_eof():
                 if content.is_eof():  # all of it has come: nothing to wait for
                     yield content.read_nowait()
                     return
-                async with asyncio.timeout(self._idle_seconds):
-                    piece = await content.readany()
-                if piece:
+                arrival = arrival or Arrival(self._pace)
+                if piece := await arrival.next(content.readany):
                     yield piece
         except TimeoutError as error:
             raise S3Error(ErrorCode.RequestTimeout) from error

@@ -31,6 +31,8 @@ MAX_HEAD: Final = 64 * 1024
 MAX_PIPELINED: Final = 32
 # How long the rest of a refused body is read, so that the answer is not lost in a reset.
 _LINGER_SECONDS: Final = 5.0
+# And how much of it. After that the sender is made to wait until the time is over.
+_LINGER_BYTES: Final = 4 << 20
 # Bytes of a body that wait to be read; beyond that the client is made to wait.
 _READ_BUFFER: Final = 256 * 1024
 
@@ -216,11 +218,15 @@ class Connection(BaseProtocol):
             await self.ended()
 
     async def _linger(self, body: StreamReader) -> None:
-        """Read the rest of a body that nobody wants, for a while."""
+        """Read the rest of a body that nobody wants, for a while and up to a limit."""
+        left = _LINGER_BYTES
         with suppress(TimeoutError, ConnectionError, BrokenBody, HttpProcessingError):
             async with asyncio.timeout(_LINGER_SECONDS):
                 while not body.is_eof() and self.transport is not None:
-                    await body.readany()
+                    left -= len(await body.readany())
+                    if left < 0:
+                        self._pause_reading_for_buffer()
+                        await asyncio.sleep(_LINGER_SECONDS)
 
     def _take_head(self, size: int) -> None:
         """Count bytes of a head that is not complete yet, and the time it takes."""

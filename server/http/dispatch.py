@@ -21,10 +21,14 @@ from server.blobs.errors import DiskFull, NodeReadOnly, StorageError
 from server.config import Settings
 from server.errors import ErrorCode, S3Error
 from server.http.addressing import Address, parse_address
+from server.http.admission import Admission
 from server.http.body import HttpBody
+from server.http.document_memory import DocumentMemory
 from server.http.headers import joined_headers
+from server.http.pace import LeastPace
 from server.http.reply import error_reply, send
 from server.http.request import HttpRequest, new_request_id
+from server.http.slow_down import STATUS, refuse
 from server.logs import RequestLog
 from server.metadata.errors import MetadataError, MetadataOverloaded, MetadataUnavailable
 from server.model.bucket import Bucket
@@ -62,6 +66,7 @@ class Exchange:
     account: str = ""
     bucket: str = ""
     key: str = ""
+    body: HttpBody | None = None
 
 
 @value()
@@ -81,23 +86,30 @@ class Dispatcher:
         self._stores = stores
         self._cache = stores.metadata.settings
         self._log = RequestLog(asyncio.get_running_loop().call_soon)
-        self._in_flight = 0
+        self._admission = Admission(settings.max_inflight_requests)
+        self._documents = DocumentMemory(settings.document_memory_bytes)
+        self._pace = LeastPace(
+            settings.body_idle_timeout_seconds, settings.min_body_bytes_per_second
+        )
 
     async def answer(self, http: HttpRequest) -> None:
         """Answer one request; whatever goes wrong is answered, too."""
         exchange = Exchange(new_request_id(), time.perf_counter())
-        self._in_flight += 1
+        if not (self._admission.enter_at_once() or await self._admission.enter()):
+            refuse(http, exchange.id)
+            self._log_answer(http, exchange, STATUS, ErrorCode.SlowDown.name, sent=0)
+            return
         try:
             reply, error_code = await self._reply(http, exchange)
             await self._send(http, exchange, reply, error_code)
         finally:
-            self._in_flight -= 1
+            self._admission.leave()
+            if exchange.body is not None:
+                exchange.body.close()
 
     async def _reply(self, http: HttpRequest, exchange: Exchange) -> tuple[S3Reply, str]:
         """Return what is to be sent, and the error code that the log shows, if any."""
         try:
-            if self._in_flight > self._settings.max_inflight_requests:
-                raise S3Error(ErrorCode.SlowDown)
             return await self._operate(http, exchange), ""
         except Exception as error:  # noqa: BLE001 - the one place that turns errors into documents
             return self._refused(error, http, exchange)
@@ -138,9 +150,7 @@ class Dispatcher:
     ) -> None:
         sent = 0
         try:
-            sent = await send(
-                http, reply, exchange.id, idle_seconds=self._settings.body_idle_timeout_seconds
-            )
+            sent = await send(http, reply, exchange.id, pace=self._pace)
         except (ConnectionError, TimeoutError):
             error_code = error_code or _CLIENT_GONE
         except (StorageError, MetadataError) as error:
@@ -148,18 +158,23 @@ class Dispatcher:
             error_code = ErrorCode.InternalError.name
             self._log.trouble("body broke off", exchange.id, error)
         finally:
-            self._log.request(
-                request_id=exchange.id,
-                account=exchange.account,
-                operation=exchange.operation,
-                bucket=exchange.bucket,
-                key=exchange.key,
-                status=reply.status,
-                error_code=error_code,
-                bytes_in=http.content.total_bytes,
-                bytes_out=sent,
-                milliseconds=(time.perf_counter() - exchange.began) * 1000,
-            )
+            self._log_answer(http, exchange, reply.status, error_code, sent=sent)
+
+    def _log_answer(
+        self, http: HttpRequest, exchange: Exchange, status: int, error_code: str, *, sent: int
+    ) -> None:
+        self._log.request(
+            request_id=exchange.id,
+            account=exchange.account,
+            operation=exchange.operation,
+            bucket=exchange.bucket,
+            key=exchange.key,
+            status=status,
+            error_code=error_code,
+            bytes_in=http.content.total_bytes,
+            bytes_out=sent,
+            milliseconds=(time.perf_counter() - exchange.began) * 1000,
+        )
 
     async def _operate(self, http: HttpRequest, exchange: Exchange) -> S3Reply:
         headers = joined_headers(http.headers)
@@ -219,6 +234,15 @@ class Dispatcher:
         sender = decision.sender
         if sender.hoisted:
             headers = {**sender.hoisted, **headers}
+        exchange.body = HttpBody(
+            http,
+            headers,
+            sender.payload,
+            may_stream=may_stream,
+            has_checksum=has_checksum,
+            pace=self._pace,
+            memory=self._documents,
+        )
         return {
             "id": exchange.id,
             "method": http.method,
@@ -229,14 +253,7 @@ class Dispatcher:
             "grant": Grant(
                 decision.revision, decision.bucket, lambda: self._decide_again(decision)
             ),
-            "body": HttpBody(
-                http,
-                headers,
-                sender.payload,
-                may_stream=may_stream,
-                has_checksum=has_checksum,
-                idle_seconds=self._settings.body_idle_timeout_seconds,
-            ),
+            "body": exchange.body,
         }
 
     async def _decide(

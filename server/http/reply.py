@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Final
 
 from server.errors import RETRY_AFTER_SECONDS, ErrorCode, S3Error
+from server.http.pace import LeastPace, drained
 from server.http.request import HttpRequest
 from server.operation import S3Reply, Stream
 from server.rules.http_dates import format_http_date
@@ -26,23 +27,23 @@ _NO_CONTENT: Final = frozenset({204, 304})
 _JOINED_BYTES: Final = 64 << 10
 
 
-async def send(http: HttpRequest, reply: S3Reply, request_id: str, *, idle_seconds: float) -> int:
+async def send(http: HttpRequest, reply: S3Reply, request_id: str, *, pace: LeastPace) -> int:
     """Send the reply; return the bytes of body that went out.
 
-    The client that takes nothing for idle_seconds is cut off.
+    The client that takes it too slowly is cut off.
     Raises ConnectionError where the client is gone, TimeoutError where it was cut off, and what
     the stream of the reply raises; the connection is closed then, short of what was announced.
     """
     try:
         if isinstance(reply.body, Stream):
-            return await _send_stream(http, reply, reply.body, request_id, idle_seconds)
+            return await _send_stream(http, reply, reply.body, request_id, pace)
         if not http.content.is_eof() or http.content.exception() is not None:
             # What is left of a body that nobody wants must not be taken for the next request.
             http.keep_alive = False
         body = b"" if http.method == "HEAD" else reply.body
         length = len(reply.body) if reply.content_length is None else reply.content_length
         _write_whole(http, _head(reply, request_id, length, http), body)
-        await http.drained(idle_seconds)
+        await http.drained(pace.idle_seconds)
         return len(body)
     except BaseException:
         # The length that was announced is the only way left to tell that the body is not whole. A
@@ -60,14 +61,14 @@ def _write_whole(http: HttpRequest, head: bytes, body: bytes) -> None:
 
 
 async def _send_stream(
-    http: HttpRequest, reply: S3Reply, stream: Stream, request_id: str, idle_seconds: float
+    http: HttpRequest, reply: S3Reply, stream: Stream, request_id: str, pace: LeastPace
 ) -> int:
     sent = 0
     try:
         http.write(_head(reply, request_id, stream.length, http))
         async for piece in stream.pieces:
             http.write(piece)
-            await http.drained(idle_seconds)
+            await drained(http, len(piece), pace)
             sent += len(piece)
     finally:
         await stream.close()

@@ -86,6 +86,19 @@ class HttpRequest:
             async with asyncio.timeout(idle_seconds):
                 await self._connection._drain_helper()
 
+    @property
+    def is_drained(self) -> bool:
+        """Return whether the buffer of the socket has room."""
+        return not self._connection.writing_paused
+
+    @property
+    def unsent(self) -> int:
+        """Return the bytes in the buffer of the socket. Raises ConnectionError: as write()."""
+        transport = self._connection.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the client is gone")
+        return transport.get_write_buffer_size()
+
     def abort(self) -> None:
         """Cut the connection, whatever is in its buffer."""
         if self._connection.transport is not None:

@@ -6,8 +6,9 @@ client waits for nobody: an idle lane starts at once. No timer is involved.
 
 import asyncio
 import contextlib
+import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, Generic, TypeVar
 
 import psycopg
@@ -15,6 +16,7 @@ from psycopg import errors as pg
 
 from server.metadata.connection import UNAVAILABLE, Connection
 from server.metadata.errors import MetadataOverloaded, MetadataUnavailable
+from server.metadata.outage import is_dead
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
@@ -70,6 +72,8 @@ class Batch(Generic[Question, Answer]):
         self._loop = asyncio.get_running_loop()
         self._queue: deque[tuple[Question, _Pending[Answer]]] = deque()
         self._idle: deque[asyncio.Future[None]] = deque()
+        self._under_way: list[float] = []  # when those batches began
+        self._is_paused = False
         self._lanes = [asyncio.create_task(self._run_lane()) for _ in range(lanes)]
 
     async def ask(self, question: Question) -> Answer:
@@ -83,6 +87,8 @@ class Batch(Generic[Question, Answer]):
         """
         if len(self._queue) >= self._waiting:
             raise MetadataOverloaded
+        if self._is_paused:
+            raise MetadataUnavailable("PostgreSQL is away")
         pending: _Pending[Answer] = _Pending(loop=self._loop)
         entry = (question, pending)
         self._queue.append(entry)
@@ -105,6 +111,21 @@ class Batch(Generic[Question, Answer]):
                 future.set_exception(MetadataUnavailable("the server is stopping"))
         self._queue.clear()
 
+    def pause(self) -> None:
+        """Take no questions until resume(), and fail those that no batch has taken."""
+        self._is_paused = True
+        _fail(self._queue, MetadataUnavailable("PostgreSQL is away"))
+        self._queue.clear()
+
+    def resume(self) -> None:
+        """Take questions again."""
+        self._is_paused = False
+
+    @property
+    def under_way_since(self) -> float | None:
+        """Return when the oldest batch under way began, on the clock of time.monotonic."""
+        return min(self._under_way, default=None)
+
     def _wake_a_lane(self) -> None:
         while self._idle:
             lane = self._idle.popleft()
@@ -117,7 +138,12 @@ class Batch(Generic[Question, Answer]):
         try:
             while True:
                 batch = await self._take()
-                connection = await self._answer_batch(connection, batch)
+                began = time.monotonic()
+                self._under_way.append(began)
+                try:
+                    connection = await self._answer_batch(connection, batch)
+                finally:
+                    self._under_way.remove(began)
         finally:
             if connection is not None:
                 await connection.close()
@@ -141,10 +167,11 @@ class Batch(Generic[Question, Answer]):
         questions = [question for question, _ in batch]
         failure: BaseException = MetadataUnavailable()
         for _ in range(self._tries):
+            if self._is_paused:
+                break
             try:
                 async with asyncio.timeout(self._timeout_seconds):
-                    if connection is None or connection.closed:
-                        connection = await self._connect()
+                    connection = await self._usable(connection)
                     answers = await self._without_deadlock(connection, questions)
             except (*UNAVAILABLE, TimeoutError) as error:
                 failure = MetadataUnavailable(str(error))
@@ -165,6 +192,13 @@ class Batch(Generic[Question, Answer]):
             return await self._answer_alone(connection, batch)
         _fail(batch, failure)
         return connection
+
+    async def _usable(self, connection: Connection | None) -> Connection:
+        """Return the connection, or a new one in place of one that PostgreSQL has ended."""
+        if connection is not None and not is_dead(connection):
+            return connection
+        await _discard(connection)
+        return await self._connect()
 
     async def _answer_alone(
         self,
@@ -192,7 +226,7 @@ class Batch(Generic[Question, Answer]):
         return await self._answer(connection, questions)
 
 
-def _fail(batch: Sequence[tuple[object, asyncio.Future[Answer]]], error: BaseException) -> None:
+def _fail(batch: Iterable[tuple[object, asyncio.Future[Answer]]], error: BaseException) -> None:
     for _, future in batch:
         if not future.done():
             future.set_exception(error)

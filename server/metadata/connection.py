@@ -11,6 +11,7 @@ from psycopg.types.json import set_json_loads
 
 Connection = AsyncConnection[TupleRow]
 
+# A request may wait for it.
 CONNECT_TIMEOUT_SECONDS: Final = 10
 
 # What psycopg raises where PostgreSQL is away, ended the session, or takes no writes; it counts the

@@ -5,9 +5,12 @@ Questions about single keys go through batches; everything else borrows a connec
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Final, Protocol, Self, TypeVar
 
+from psycopg import OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from server.metadata import access_keys, buckets, object_versions, settings_revision
@@ -16,6 +19,7 @@ from server.metadata.connection import UNAVAILABLE, Connection, connect, session
 from server.metadata.errors import MetadataOverloaded, MetadataUnavailable
 from server.metadata.job_locks import try_lock
 from server.metadata.object_versions import Delete, Find, Publish, Put
+from server.metadata.outage import Outage, is_dead
 from server.metadata.settings_cache import SettingsCache
 from server.metadata.settling import settled
 from server.model.bucket import AccessKey, Bucket
@@ -32,6 +36,8 @@ _WAITING: Final = 2048
 # The pool waits twice as long after each failure to connect, for so long; whoever asks for a
 # connection later makes it begin anew. Long enough, its pauses would outlast PostgreSQL's.
 _RECONNECT_SECONDS: Final = 4.0
+# How long a request waits for a connection of the pool, whatever it may take after that.
+_POOL_WAIT_SECONDS: Final = 10.0
 # Writes that publish a blob wait for the disk first: while one batch does, the other fills. Those
 # of rows alone do not wait behind them, and in one lane share a commit with more of their kind
 # (5 % more PutObjects of 4 KiB than in two).
@@ -57,14 +63,23 @@ class Metadata:
         self._url = url
         self._batches: list[Batch[Any, Any]] = []
         self._timeout_seconds = timeout_seconds
+        self._outage = Outage(
+            partial(connect, url, timeout_seconds=timeout_seconds),
+            silent_since=self._silent_since,
+            began=self._pause,
+            ended=self._resume,
+        )
+        self._borrowed: dict[int, float] = {}  # when each connection of the pool was lent
         self._pool = AsyncConnectionPool(
             url,
             kwargs=session(url, timeout_seconds),
             min_size=1,
             max_size=connections,
             max_waiting=_WAITING,
-            timeout=timeout_seconds,
+            timeout=min(timeout_seconds, _POOL_WAIT_SECONDS),
             reconnect_timeout=_RECONNECT_SECONDS,
+            configure=self._outage.opened,
+            check=_check,
             open=False,
         )
         self.settings = SettingsCache(self._load_key, self._load_bucket, self._read_revision)
@@ -87,9 +102,12 @@ class Metadata:
         """
         metadata = cls(url, connections=connections, timeout_seconds=timeout_seconds)
         await metadata._pool.open(wait=False)
+        watch = asyncio.create_task(metadata._outage.watch(), name="outage")
         try:
             yield metadata
         finally:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
             for batch in metadata._batches:
                 await batch.close()
             await metadata._pool.close()
@@ -135,12 +153,19 @@ class Metadata:
 
         Raises MetadataUnavailable, MetadataOverloaded.
         """
+        if self._outage.is_on:
+            raise MetadataUnavailable("PostgreSQL is away")
         try:
             async with self._pool.connection() as conn:
-                yield conn
+                self._borrowed[id(conn)] = time.monotonic()
+                try:
+                    yield conn
+                finally:
+                    del self._borrowed[id(conn)]
         except TooManyRequests as error:
             raise MetadataOverloaded from error
         except (*UNAVAILABLE, PoolTimeout) as error:
+            self._outage.suspect()
             raise MetadataUnavailable(str(error)) from error
 
     @contextlib.asynccontextmanager
@@ -208,7 +233,7 @@ class Metadata:
     ) -> Batch[Asked, Row]:
         batch = Batch(
             answer,
-            lambda: connect(self._url, timeout_seconds=self._timeout_seconds),
+            self._connect,
             lanes=lanes,
             largest=_LARGEST_BATCH,
             waiting=_WAITING,
@@ -218,6 +243,28 @@ class Metadata:
         )
         self._batches.append(batch)
         return batch
+
+    async def _connect(self) -> Connection:
+        try:
+            connection = await connect(self._url, timeout_seconds=self._timeout_seconds)
+        except UNAVAILABLE:
+            self._outage.suspect()
+            raise
+        await self._outage.opened(connection)
+        return connection
+
+    def _silent_since(self) -> float | None:
+        batches = (batch.under_way_since for batch in self._batches)
+        since = [began for began in (*batches, *self._borrowed.values()) if began is not None]
+        return min(since, default=None)
+
+    def _pause(self) -> None:
+        for batch in self._batches:
+            batch.pause()
+
+    def _resume(self) -> None:
+        for batch in self._batches:
+            batch.resume()
 
     async def _load_key(self, access_key_id: AccessKeyId) -> tuple[int, AccessKey | None]:
         async with self.connection() as conn:
@@ -229,6 +276,13 @@ class Metadata:
 
     async def _read_revision(self) -> int:
         return await self._revisions.ask(None)
+
+
+async def _check(conn: Connection) -> None:
+    # Called before each use; the pool replaces what is closed.
+    if is_dead(conn):
+        await conn.close()
+        raise OperationalError("the connection is closed")
 
 
 async def _one_revision_for_all(conn: Connection, questions: Sequence[None]) -> Sequence[int]:

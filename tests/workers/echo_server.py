@@ -59,7 +59,12 @@ async def run_worker(
     if shared == "broken":
         raise RuntimeError("this worker cannot start")
     for listener in listeners:
-        listener.start(Echo, connections=lambda: len(OPEN), limit=settings.max_connections)
+        listener.start(
+            Echo,
+            connections=lambda: len(OPEN),
+            limit=settings.max_connections,
+            make_refusal=asyncio.Protocol,
+        )
     ready()
     await stopping.wait()
     for listener in listeners:

@@ -1,0 +1,124 @@
+"""Whether PostgreSQL answers at all: found out once, not by every request for itself.
+
+A PostgreSQL that is gone refuses connections. One that stands still, or a network that swallows
+what it is given, says nothing: then requests would wait, each to the end of its own limit, and fill
+every queue. While an outage lasts nothing is asked, and who was waiting is told so.
+"""
+
+import asyncio
+import contextlib
+import os
+import select
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+from weakref import WeakSet
+
+import structlog
+
+from server.metadata.connection import UNAVAILABLE, Connection
+
+# A batch that is under way for so long makes us ask whether PostgreSQL is there. It may be: a disk
+# that is busy holds up commits, too.
+SILENT_SECONDS: Final = 4.0
+# How long a new connection may take before PostgreSQL counts as away.
+PROBE_SECONDS: Final = 8.0
+_LOOK_SECONDS: Final = 1.0
+_RETRY_SECONDS: Final = 0.5
+
+_log = structlog.get_logger()
+
+
+class Outage:
+    """Watches over the connections of one worker.
+
+    connect: opens one. silent_since: returns when what is longest under way was begun, on the clock
+    of time.monotonic, or None. began, ended: called when an outage does.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Connection]],
+        *,
+        silent_since: Callable[[], float | None],
+        began: Callable[[], None],
+        ended: Callable[[], None],
+    ) -> None:
+        self._connect = connect
+        self._silent_since = silent_since
+        self._began = began
+        self._ended = ended
+        self._suspicion = asyncio.Event()
+        self._connections: WeakSet[Connection] = WeakSet()
+        self.is_on = False
+
+    async def opened(self, connection: Connection) -> None:
+        """Take note of a connection, which an outage cuts."""
+        self._connections.add(connection)
+
+    def suspect(self) -> None:
+        """Have it looked at now: a connection could not be opened."""
+        self._suspicion.set()
+
+    async def watch(self) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._suspicion.wait()
+            if self._suspicion.is_set() or self._is_silent():
+                self._suspicion.clear()
+                if not await self._answers():
+                    await self._last()
+
+    async def _last(self) -> None:
+        """Begin the outage; return at its end."""
+        self.is_on = True
+        _log.error("PostgreSQL is away")
+        self._began()
+        # Whoever waits for an answer learns now that there is none. What a write came to is unknown
+        # then, as after any broken connection (D2).
+        for connection in list(self._connections):
+            _cut(connection)
+        while not await self._answers():  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(_RETRY_SECONDS)
+        self.is_on = False
+        self._suspicion.clear()
+        self._ended()
+        _log.info("PostgreSQL is back")
+
+    def _is_silent(self) -> bool:
+        since = self._silent_since()
+        return since is not None and time.monotonic() - since > SILENT_SECONDS
+
+    async def _answers(self) -> bool:
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                connection = await self._connect()
+                await connection.close()
+        except (*UNAVAILABLE, TimeoutError, OSError):
+            return False
+        return True
+
+
+def is_dead(connection: Connection) -> bool:
+    """Return whether PostgreSQL has ended an idle connection: it says so, and nothing else.
+
+    Costs no round trip. What is sent over one that is dead has not been carried out.
+    """
+    if connection.closed:
+        return True
+    poll = select.poll()
+    poll.register(connection.pgconn.socket, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _cut(connection: Connection) -> None:
+    # Closing it here would take the descriptor away under whoever waits for it; this is the end of
+    # the conversation for them. A descriptor of our own, since the object closes what it is given.
+    with (
+        contextlib.suppress(*UNAVAILABLE, OSError),
+        socket.socket(fileno=os.dup(connection.pgconn.socket)) as ours,
+    ):
+        ours.shutdown(socket.SHUT_RDWR)

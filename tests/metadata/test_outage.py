@@ -1,0 +1,173 @@
+"""An outage of PostgreSQL, as the metadata of one worker see it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+import pytest
+
+from server.metadata import outage
+from server.metadata.connection import Connection, connect
+from server.metadata.errors import MetadataUnavailable
+from server.metadata.outage import is_dead
+from server.metadata.store import Metadata
+
+GIVE_UP_SECONDS = 20
+
+
+class Wire:
+    """Passes on what metadata and PostgreSQL say to one another, until it is told to be silent."""
+
+    def __init__(self, path: Path, target: str) -> None:
+        self.path = path
+        self._target = target
+        self._open = asyncio.Event()
+        self._open.set()
+        self.writers: list[asyncio.StreamWriter] = []
+
+    def fall_silent(self) -> None:
+        self._open.clear()
+
+    def speak(self) -> None:
+        self._open.set()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there_writer = await asyncio.open_unix_connection(self._target)
+        self.writers += [writer, there_writer]
+        await asyncio.gather(
+            self._pass_on(reader, there_writer), self._pass_on(there_reader, writer)
+        )
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while piece := await reader.read(1 << 16):
+                await self._open.wait()
+                writer.write(piece)
+                await writer.drain()
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+
+@pytest.fixture
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outage, "SILENT_SECONDS", 0.3)
+    monkeypatch.setattr(outage, "PROBE_SECONDS", 1.0)
+    monkeypatch.setattr(outage, "_LOOK_SECONDS", 0.1)
+
+
+@pytest.fixture
+async def wire(database_url: str, tmp_path: Path) -> AsyncIterator[Wire]:
+    where = psycopg.conninfo.conninfo_to_dict(database_url)
+    if not str(where.get("host", "")).startswith("/"):
+        pytest.skip("the PostgreSQL of the tests has no socket that we could stand before")
+    wire = Wire(tmp_path / ".s.PGSQL.5432", f"{where['host']}/.s.PGSQL.{where['port']}")
+    server = await asyncio.start_unix_server(wire.serve, wire.path)
+    yield wire
+    wire.speak()
+    server.close()
+    for writer in wire.writers:
+        writer.close()
+
+
+@pytest.fixture
+async def metadata(hurry: None, database_url: str, wire: Wire) -> AsyncIterator[Metadata]:
+    where = psycopg.conninfo.conninfo_to_dict(database_url)
+    host = quote(str(wire.path.parent), safe="")
+    url = f"postgresql://{where['user']}@/{where['dbname']}?host={host}&port=5432"
+    async with Metadata.opened(url, connections=2, timeout_seconds=60) as opened:
+        await opened.settings.refresh()
+        yield opened
+
+
+async def is_answered(metadata: Metadata) -> bool:
+    try:
+        await metadata.settings.refresh()
+    except MetadataUnavailable:
+        return False
+    return True
+
+
+async def until_refused(metadata: Metadata) -> None:
+    async with asyncio.timeout(GIVE_UP_SECONDS):
+        while await is_answered(metadata):
+            pass
+
+
+async def until_answered(metadata: Metadata) -> None:
+    async with asyncio.timeout(GIVE_UP_SECONDS):
+        while not await is_answered(metadata):  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.05)
+
+
+async def test_a_question_that_is_never_answered_is_given_up_long_before_its_own_limit(
+    metadata: Metadata, wire: Wire
+) -> None:
+    wire.fall_silent()
+
+    await until_refused(metadata)
+
+
+async def test_a_borrowed_connection_that_falls_silent_is_given_up_too(
+    metadata: Metadata, wire: Wire
+) -> None:
+    async def ask() -> None:
+        async with metadata.connection() as conn:
+            wire.fall_silent()
+            await conn.execute("SELECT 1")
+
+    async with asyncio.timeout(GIVE_UP_SECONDS):
+        with pytest.raises(MetadataUnavailable):
+            await ask()
+
+
+async def test_nothing_is_asked_during_an_outage(metadata: Metadata, wire: Wire) -> None:
+    wire.fall_silent()
+    await until_refused(metadata)
+
+    with pytest.raises(MetadataUnavailable, match="PostgreSQL is away"):
+        await metadata.settings.refresh()
+    with pytest.raises(MetadataUnavailable, match="PostgreSQL is away"):
+        async with metadata.connection():
+            pass
+
+
+async def test_service_goes_on_when_postgresql_is_back(metadata: Metadata, wire: Wire) -> None:
+    wire.fall_silent()
+    await until_refused(metadata)
+
+    wire.speak()
+
+    await until_answered(metadata)
+    async with metadata.connection() as conn:
+        assert await (await conn.execute("SELECT 1")).fetchone() == (1,)
+
+
+async def test_a_statement_that_only_takes_long_is_no_outage(metadata: Metadata) -> None:
+    async with metadata.connection() as conn:
+        asked = asyncio.create_task(conn.execute("SELECT pg_sleep(2)"))
+        until = time.monotonic() + 1.5
+        while time.monotonic() < until:
+            await metadata.settings.refresh()
+
+        assert (await asked).rowcount == 1
+
+
+async def test_an_idle_connection_that_lives_is_not_dead(conn: Connection) -> None:
+    await conn.execute("SELECT 1")
+
+    assert not is_dead(conn)
+
+
+async def test_an_idle_connection_that_postgresql_ended_is_dead(
+    conn: Connection, database_url: str
+) -> None:
+    async with await connect(database_url) as other:
+        await other.execute("SELECT pg_terminate_backend(%s, 5000)", [conn.info.backend_pid])
+
+    assert is_dead(conn)
+    assert not conn.closed
