@@ -6,8 +6,11 @@ import click
 
 from server.blobs.errors import StorageError
 from server.cli.account import account
+from server.cli.blob import blob
+from server.cli.check import check
 from server.cli.key import key
 from server.cli.serve import serve
+from server.cli.sweep import sweep
 from server.http.bind import BindError
 from server.metadata.embedded_programs import EmbeddedPostgresError
 from server.metadata.errors import MetadataError
@@ -19,7 +22,7 @@ def commands() -> None:
     """An S3 server: metadata in PostgreSQL, bodies in a content-addressed directory."""
 
 
-for _command in (serve, account, key):
+for _command in (serve, account, key, check, sweep, blob):
     commands.add_command(_command)
 
 

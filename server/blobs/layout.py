@@ -87,6 +87,20 @@ def open_layout(root: Path, read_only: ReadOnlyFlag) -> Layout:
     return layout
 
 
+def existing_layout(root: Path) -> Layout:
+    """Return the layout of a blob directory that must be there already; makes nothing.
+
+    Blocking. Directories below it may be missing. Raises BlobLayoutError where the directory holds
+    another version or is no blob directory, StorageError where the disk fails.
+    """
+    layout = Layout(root.absolute())
+    with disk_errors(f"open the blob directory {root}"):
+        if not layout.version_file.exists():
+            raise BlobLayoutError(f"{root} is no blob directory: it has no file 'layout'")
+        _refuse_other_version(layout)
+    return layout
+
+
 def _make_root(root: Path) -> None:
     missing = [path for path in (root, *root.parents) if not path.exists()]
     for path in reversed(missing):

@@ -1,21 +1,30 @@
-"""One transaction of a command, and how commands print what they found."""
+"""What commands do with the metadata and the blobs, and how they print what they found."""
 
 import asyncio
+import contextlib
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 import orjson
 
 from server import logs
+from server.blobs.layout import Layout, existing_layout
+from server.blobs.read_only import ReadOnlyFlag
+from server.blobs.store import BlobStore
 from server.cli.data_directory import database_of
 from server.config import Settings
 from server.metadata.administration import administration
 from server.metadata.connection import Connection
+from server.metadata.store import Metadata
 
 Result = TypeVar("Result")
+
+# A command does one thing after another.
+_CONNECTIONS: Final = 2
+_THREADS: Final = 2
 
 
 def in_metadata(settings: Settings, work: Callable[[Connection], Awaitable[Result]]) -> Result:
@@ -23,11 +32,22 @@ def in_metadata(settings: Settings, work: Callable[[Connection], Awaitable[Resul
 
     The embedded PostgreSQL is started for it where it does not run, and stopped after it.
     """
-    logs.configure("text", "info")
-    # A command that is ended, too, stops the PostgreSQL that it started.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    _begin()
     with database_of(settings) as url:
         return asyncio.run(_in_transaction(url, settings.database_timeout_seconds, work))
+
+
+def in_stores(
+    settings: Settings, work: Callable[[Metadata, BlobStore], Awaitable[Result]]
+) -> Result:
+    """Return what the work returns, done with the metadata and the blobs of the data directory.
+
+    Neither is made where it is missing, but the schema is brought up to date. PostgreSQL as above.
+    """
+    _begin()
+    layout = existing_layout(settings.data / "blobs")
+    with database_of(settings) as url:
+        return asyncio.run(_in_stores(url, settings, layout, work))
 
 
 def say(values: Mapping[str, Any], *, as_json: bool) -> None:
@@ -39,6 +59,31 @@ def say(values: Mapping[str, Any], *, as_json: bool) -> None:
             name.replace("_", " "): value for name, value in values.items() if value is not None
         }
         click.echo("  ".join(f"{name}: {value}" for name, value in shown.items()))
+
+
+def _begin() -> None:
+    logs.configure("text", "info")
+    # A command that is ended, too, stops the PostgreSQL that it started.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
+
+async def _in_stores(
+    url: str,
+    settings: Settings,
+    layout: Layout,
+    work: Callable[[Metadata, BlobStore], Awaitable[Result]],
+) -> Result:
+    seconds = settings.database_timeout_seconds
+    async with administration(url, timeout_seconds=seconds):
+        pass
+    blobs = BlobStore(
+        layout, inline_limit=0, threads=_THREADS, read_only=ReadOnlyFlag(), reserve_bytes=0
+    )
+    with contextlib.closing(blobs):
+        async with Metadata.opened(
+            url, connections=_CONNECTIONS, timeout_seconds=seconds
+        ) as metadata:
+            return await work(metadata, blobs)
 
 
 async def _in_transaction(

@@ -1,25 +1,18 @@
 """What `s3d check` asks the rows: each query returns the cases of one broken invariant.
 
-A query is one statement, and so one snapshot: every write of this server is one transaction, so what
-is under way is either not seen or seen whole, and nothing needs a second look. The rows come through
-a server-side cursor: memory does not grow with what is broken.
+A query is one statement, and so one snapshot: every write of this server is one transaction, so
+what is under way is not seen at all or seen whole, and nothing needs a second look. The rows come
+through a server-side cursor: memory does not grow with what is broken.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from types import MappingProxyType
 from typing import Final, LiteralString
 
-from server.metadata.connection import Connection
+from server.metadata.connection import Connection, unhurried
 from server.model.invariant import Finding, Invariant
 
 _FETCHED: Final = 500
-
-# A scan of all rows takes longer than a statement of a request may, and all of it is wanted.
-_UNHURRIED: Final[LiteralString] = """
-    SET LOCAL statement_timeout = 0;
-    SET LOCAL idle_in_transaction_session_timeout = 0;
-    SET LOCAL cursor_tuple_fraction = 1
-"""
 
 _OBJECT: Final[LiteralString] = """
     coalesce((SELECT name FROM bucket WHERE id = v.bucket_id), 'bucket ' || v.bucket_id)
@@ -172,3 +165,112 @@ ROWS: Final[Mapping[Invariant, LiteralString]] = MappingProxyType(
         Invariant.RottenBlob: _FOUND_BY_THE_SCRUB,
     }
 )
+
+
+# For what the table itself must say: an index that misses rows would hide them.
+_WITHOUT_INDEXES: Final[LiteralString] = """
+    SET LOCAL enable_indexscan = off;
+    SET LOCAL enable_indexonlyscan = off;
+    SET LOCAL enable_bitmapscan = off
+"""
+
+_WITH_INDEXES: Final[LiteralString] = """
+    SET LOCAL enable_seqscan = off;
+    SET LOCAL enable_indexscan = on;
+    SET LOCAL enable_indexonlyscan = on
+"""
+
+_IS_USABLE: Final[LiteralString] = """
+    SELECT EXISTS (SELECT FROM pg_index
+                    WHERE indexrelid = to_regclass(%(name)s) AND indisvalid AND indisready)
+"""
+
+# By index: what counts its rows, and can be answered by no other index of the table.
+INDEXES: Final[Mapping[LiteralString, LiteralString]] = MappingProxyType(
+    {
+        "object_version_current": "SELECT count(*) FROM object_version WHERE is_current",
+        "object_version_noncurrent": "SELECT count(*) FROM object_version WHERE NOT is_current",
+        "object_version_digest": "SELECT count(*) FROM object_version WHERE digest IS NOT NULL",
+        "object_version_manifest": """
+            SELECT count(*) FROM object_version WHERE manifest_id IS NOT NULL
+        """,
+        "blob_pkey": "SELECT count(*) FROM blob WHERE digest >= ''::bytea",
+        "blob_trashed": "SELECT count(*) FROM blob WHERE trashed IS NOT NULL",
+        "blob_rotten": "SELECT count(*) FROM blob WHERE rotten IS NOT NULL",
+        "blob_seen_whole": """
+            SELECT count(*) FROM blob WHERE trashed IS NULL AND rotten IS NULL
+        """,
+        "manifest_pkey": "SELECT count(*) FROM manifest WHERE id >= 0",
+        "part_pkey": "SELECT count(*) FROM part WHERE manifest_id >= 0",
+        "part_first_byte": "SELECT count(*) FROM part WHERE first_byte IS NOT NULL",
+        "slice_pkey": "SELECT count(*) FROM slice WHERE manifest_id >= 0",
+        "slice_digest": "SELECT count(*) FROM slice WHERE digest >= ''::bytea",
+        "multipart_upload_upload_id_key": """
+            SELECT count(*) FROM multipart_upload WHERE upload_id >= ''
+        """,
+        "multipart_upload_listing": """
+            SELECT count(*) FROM multipart_upload WHERE completed IS NULL
+        """,
+        "multipart_upload_completed": """
+            SELECT count(*) FROM multipart_upload WHERE completed IS NOT NULL
+        """,
+        "multipart_upload_manifest": """
+            SELECT count(*) FROM multipart_upload WHERE manifest_id IS NOT NULL
+        """,
+        "released_blob_released": """
+            SELECT count(*) FROM released_blob WHERE released >= '-infinity'
+        """,
+        "released_manifest_released": """
+            SELECT count(*) FROM released_manifest WHERE released >= '-infinity'
+        """,
+        "bucket_name_key": "SELECT count(*) FROM bucket WHERE name >= ''",
+    }
+)
+
+_LOOKED_AT: Final[LiteralString] = """
+    SELECT (SELECT count(*) FROM bucket), (SELECT count(*) FROM object_version),
+           (SELECT count(*) FROM multipart_upload WHERE completed IS NULL)
+"""
+
+
+async def cases(conn: Connection, invariant: Invariant) -> AsyncGenerator[Finding, None]:
+    """Yield every case of a broken invariant of ROWS, in a transaction of the caller's for it."""
+    await unhurried(conn)
+    if invariant is Invariant.TwoCurrentVersions:
+        await conn.execute(_WITHOUT_INDEXES)
+    async with conn.cursor(name="check") as cursor:
+        cursor.itersize = _FETCHED
+        await cursor.execute(ROWS[invariant])
+        async for subject, detail in cursor:
+            yield Finding(invariant, subject, detail)
+
+
+async def index_fault(conn: Connection, name: LiteralString) -> str | None:
+    """Return what is wrong with an index of INDEXES, or None, in a transaction of its own.
+
+    Compares how many rows the table has and how many the index knows, in one snapshot.
+    """
+    await conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    await unhurried(conn)
+    usable = await (await conn.execute(_IS_USABLE, {"name": name})).fetchone()
+    if usable is None or not usable[0]:
+        return "it is not there, or not valid"
+    await conn.execute(_WITHOUT_INDEXES)
+    in_table = await _count(conn, INDEXES[name])
+    await conn.execute(_WITH_INDEXES)
+    in_index = await _count(conn, INDEXES[name])
+    return None if in_index == in_table else f"it knows {in_index} of {in_table} rows"
+
+
+async def looked_at(conn: Connection) -> tuple[int, int, int]:
+    """Return how many buckets, objects and uploads in progress there are; in a transaction."""
+    await unhurried(conn)
+    row = await (await conn.execute(_LOOKED_AT)).fetchone()
+    assert row is not None, "counts always are a row"
+    return row[0], row[1], row[2]
+
+
+async def _count(conn: Connection, query: LiteralString) -> int:
+    row = await (await conn.execute(query)).fetchone()
+    assert row is not None, "a count is a row"
+    return int(row[0])

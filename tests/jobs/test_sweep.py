@@ -155,7 +155,7 @@ async def test_orphans_are_looked_for_by_one_node_at_a_time_and_not_in_every_pas
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also by a server that is restarted often: the database remembers."""
-    monkeypatch.setattr("server.jobs.sweep._ORPHAN_SECONDS", 0.2)
+    monkeypatch.setattr("server.jobs.sweep.ORPHAN_SECONDS", 0.2)
     await node.sweep()
     await node.publish(ONE)
     os.utime(node.at_its_place(ONE), (0, 0))
