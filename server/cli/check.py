@@ -10,7 +10,7 @@ import click
 import orjson
 
 from server.blobs.store import BlobStore
-from server.cli.metadata import in_stores
+from server.cli.metadata import in_stores, printable
 from server.cli.options import DATABASE, with_settings
 from server.cli.progress import Progress
 from server.config import Settings
@@ -49,7 +49,9 @@ class _Report:
                     f"{invariant.severity:6}  {invariant.rule:9}  {invariant.broken}: {count}"
                 )
                 for example in self._examples[invariant]:
-                    click.echo(f"        {_printable(example)}")
+                    click.echo(
+                        "        " + printable(f"{example.subject}  {example.detail}".rstrip())
+                    )
                 if count > _EXAMPLES:
                     click.echo(f"        … and {count - _EXAMPLES} more; --json shows all")
         for line in _summary(looked):
@@ -107,15 +109,6 @@ def _encodable(values: dict[str, Any]) -> dict[str, Any]:
         name: value.encode("utf-8", "backslashreplace").decode() if type(value) is str else value
         for name, value in values.items()
     }
-
-
-def _printable(finding: Finding) -> str:
-    """Return the finding in a line in which no key moves the cursor of a terminal."""
-    said = f"{finding.subject}  {finding.detail}".rstrip()
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode("ascii")
-        for each in said
-    )
 
 
 def _summary(looked: Looked) -> list[str]:

@@ -58,7 +58,15 @@ def say(values: Mapping[str, Any], *, as_json: bool) -> None:
         shown = {
             name.replace("_", " "): value for name, value in values.items() if value is not None
         }
-        click.echo("  ".join(f"{name}: {value}" for name, value in shown.items()))
+        click.echo(printable("  ".join(f"{name}: {value}" for name, value in shown.items())))
+
+
+def printable(text: str) -> str:
+    """Return the text in a form in which no key or file name moves the cursor of a terminal."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode("ascii")
+        for each in text
+    )
 
 
 def _begin() -> None:

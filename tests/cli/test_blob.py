@@ -66,6 +66,14 @@ def test_words_leave_out_what_is_not_known(stopped: Stopped) -> None:
     )
 
 
+async def test_a_key_moves_no_cursor(stopped: Stopped) -> None:
+    await stopped.world.sql("UPDATE object_version SET key = E'a\\x1b[2J' WHERE key = 'large'")
+
+    done = stopped.run("blob", digest_of(LARGE).hex())
+
+    assert done.stdout.splitlines()[1] == "bucket: bucket  key: a\\x1b[2J"
+
+
 def test_a_blob_that_is_not_there_is_one_message_and_status_1(stopped: Stopped) -> None:
     done = stopped.run("blob", digest_of(SMALL).hex())
 
