@@ -13,9 +13,10 @@ from typing import Final
 
 import structlog
 
-from server.blobs.errors import StorageError
+from server.blobs.errors import BlobLayoutError, StorageError
 from server.blobs.store import BlobStore
 from server.metadata import job_runs, released
+from server.metadata.connection import Connection
 from server.metadata.errors import MetadataError
 from server.metadata.store import Metadata
 from server.model.names import BlobDigest
@@ -29,6 +30,8 @@ _COMPLETED_UPLOAD_SECONDS: Final = 7 * 24 * 3600.0
 # A file that no row names may belong to a transaction that is still under way: no request lasts so
 # long. D8 wants it gone within a day, hence half of one for the age and half for the interval.
 ORPHAN_SECONDS: Final = 12 * 3600.0
+# Blobs that are looked for in a directory before what no row names is taken out of it.
+_SAMPLE: Final = 100
 _ORPHAN_JOB: Final = "trash orphans"
 
 
@@ -80,10 +83,6 @@ class Sweep:
         swept = Swept(temp_files=await self._blobs.remove_stale_staging())
         if orphans_older_than is not None:
             swept.orphans += await self.trash_orphans(orphans_older_than)
-        elif await self._orphans_are_due():
-            swept.orphans += await self.trash_orphans(ORPHAN_SECONDS)
-            async with self._metadata.transaction() as conn:
-                await job_runs.done(conn, _ORPHAN_JOB)
         await self._settle_trash(swept)
         for step in (
             self._forget_uploads,
@@ -92,20 +91,35 @@ class Sweep:
             self._unlink_trashed,
         ):
             await _until_nothing_is_left(step, swept)
+        if orphans_older_than is None and await self._orphans_are_due():
+            swept.orphans += await self.trash_orphans(ORPHAN_SECONDS)
+            async with self._metadata.transaction() as conn:
+                await job_runs.done(conn, _ORPHAN_JOB)
         return swept
 
     async def trash_orphans(self, age_seconds: float) -> int:
         """Move files that no row names to trash/, if they are older than any request (D8).
 
-        Returns how many.
+        Returns how many. Raises BlobLayoutError where the directory seems to be that of another
+        database: there, every file would be an orphan.
         """
         moved = 0
         async for digests in self._blobs.old_blobs(changed_before=time.time() - age_seconds):
             async with self._metadata.transaction() as conn:
                 orphans = await released.adopt_orphans(conn, digests)
+                if orphans and not moved:
+                    await self._refuse_the_directory_of_another(conn)
                 await self._blobs.trash(orphans)
             moved += len(orphans)
         return moved
+
+    async def _refuse_the_directory_of_another(self, conn: Connection) -> None:
+        named = await released.some_in_place(conn, limit=_SAMPLE)
+        if named and not any(await self._blobs.find_files(named)):
+            raise BlobLayoutError(
+                f"{self._blobs.layout.root} has none of {len(named)} blobs that the database names;"
+                " is it the directory of another one? Its files are left alone."
+            )
 
     async def _settle_trash(self, swept: Swept) -> None:
         """Deal with what lies in trash/ and no row says so; nothing usually does.

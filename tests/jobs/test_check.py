@@ -300,6 +300,13 @@ async def test_a_finding_says_what_and_where(world: World) -> None:
     assert (row.subject, row.detail) == ("bucket/small", "its CRC32 is another")
 
 
+async def test_who_reads_a_blob_does_not_believe_an_older_note(world: World) -> None:
+    """A client has written it again since the scrub found it rotten."""
+    await world.sql(f"UPDATE blob SET rotten = now() {BY_LARGE}", large=digest_of(LARGE))
+
+    assert await world.check(read_data=True) == []
+
+
 async def test_the_check_counts_what_it_looked_at(world: World) -> None:
     await world.check(read_data=True)
 

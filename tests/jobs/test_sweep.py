@@ -1,9 +1,10 @@
 import asyncio
-import os
 import time
+from types import SimpleNamespace
 
 import pytest
 
+from server.blobs.errors import BlobLayoutError
 from server.blobs.store import BlobStore
 from server.jobs.sweep import Sweep, Swept
 from server.metadata import blobs, multipart_uploads, released
@@ -13,7 +14,7 @@ from server.model.blob import Slice
 from tests.blobs.bodies import digest_of, random_bytes
 from tests.invariants import leftovers_in_the_end
 from tests.jobs.node import Node
-from tests.metadata.rows import complete, new_upload, put_part
+from tests.metadata.rows import blob, complete, new_upload, put_part
 
 ONE, TWO = random_bytes(10_000), random_bytes(20_000)
 
@@ -152,17 +153,17 @@ async def test_orphans_of_a_crash_go_once_they_are_old(node: Node) -> None:
 
 
 async def test_orphans_are_looked_for_by_one_node_at_a_time_and_not_in_every_pass(
-    node: Node, monkeypatch: pytest.MonkeyPatch
+    node: Node, conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also by a server that is restarted often: the database remembers."""
-    monkeypatch.setattr("server.jobs.sweep.ORPHAN_SECONDS", 0.2)
+    tomorrow = SimpleNamespace(time=lambda: time.time() + 86_400)
+    monkeypatch.setattr("server.jobs.sweep.time", tomorrow)
     await node.sweep()
     await node.publish(ONE)
-    os.utime(node.at_its_place(ONE), (0, 0))
 
     await node.sweep()
     at_once = node.at_its_place(ONE).exists()
-    await asyncio.sleep(0.3)
+    await conn.execute("UPDATE job_run SET ended = ended - interval '12 hours'")
     await node.sweep()
     await node.sweep()
 
@@ -371,3 +372,19 @@ async def test_an_orphan_in_the_trash_goes_in_one_pass(node: Node) -> None:
 
     assert swept == Swept(orphans=1, removed=1)
     assert node.leftovers() == []
+
+
+async def test_the_directory_of_another_database_is_left_alone(
+    node: Node, conn: Connection
+) -> None:
+    """A mistaken --data or --database-url would make an orphan of every file."""
+    await node.put("k", ONE)
+    await conn.execute("UPDATE object_version SET digest = NULL, body = ''")
+    await conn.execute("DELETE FROM blob")
+    await blobs.lock_for_writing(conn, [blob("elsewhere")])
+    sweep = Sweep(node.metadata, node.blobs, grace_seconds=0)
+
+    with pytest.raises(BlobLayoutError, match="has none of 1 blobs that the database names"):
+        await sweep.run(orphans_older_than=-60)
+
+    assert node.at_its_place(ONE).exists()
