@@ -9,10 +9,10 @@ with what is looked at, nor with what is found.
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, LiteralString
 
 from server.blobs import inspection
 from server.blobs.inspection import FoundFile
@@ -21,6 +21,7 @@ from server.jobs.whole_blobs import fault_of, files_in_place
 from server.metadata import blobs as blob_table
 from server.metadata import checks, inline_bodies, scrubs
 from server.metadata.blobs import BlobRecord
+from server.metadata.errors import RowsUnreadable
 from server.metadata.inline_bodies import InlineObject
 from server.metadata.scrubs import ScrubStatus
 from server.metadata.store import Metadata
@@ -80,38 +81,48 @@ class Check:
 
     async def run(self, *, read_data: bool) -> Looked:
         """Look at everything; read_data: at every byte, too."""
-        await self._look_at_rows(read_data=read_data)
-        await self._look_at_indexes()
-        await self._look_at_blobs(read_data=read_data)
-        await self._look_at_directory()
-        if read_data:
-            await self._read_inline_bodies()
-        return self._looked
-
-    async def _look_at_rows(self, *, read_data: bool) -> None:
-        async with self._metadata.transaction() as conn:
-            counts = await checks.looked_at(conn)
-            self._looked.scrub = await scrubs.status(conn)
-        self._looked.buckets, self._looked.objects, self._looked.uploads = counts
+        await self._unless_unreadable("counts", self._count())
         # Who reads the blobs finds out for himself.
         told = {Invariant.RottenBlob} if read_data else set()
         asked = [invariant for invariant in checks.ROWS if invariant not in told]
         for number, invariant in enumerate(asked):
             self._progress("rows", number, len(asked))
-            async with (
-                self._metadata.transaction() as conn,
-                aclosing(checks.cases(conn, invariant)) as cases,
-            ):
-                async for finding in cases:
-                    self._found(finding)
-
-    async def _look_at_indexes(self) -> None:
-        for number, name in enumerate(checks.INDEXES):
+            await self._unless_unreadable(invariant.broken, self._look_at_rows(invariant))
+        for number, index in enumerate(checks.INDEXES):
             self._progress("indexes", number, len(checks.INDEXES))
-            async with self._metadata.transaction() as conn:
-                fault = await checks.index_fault(conn, name)
-            if fault is not None:
-                self._found(Finding(Invariant.IndexWithoutRows, name, fault))
+            await self._unless_unreadable(index, self._look_at_index(index))
+        await self._unless_unreadable("blobs", self._look_at_blobs(read_data=read_data))
+        await self._unless_unreadable("files", self._look_at_directory())
+        if read_data:
+            await self._unless_unreadable("bodies", self._read_inline_bodies())
+        return self._looked
+
+    async def _unless_unreadable(self, what: str, look: Awaitable[None]) -> None:
+        """Go on where PostgreSQL cannot read some of its rows: the others still say something."""
+        try:
+            await look
+        except RowsUnreadable as error:
+            self._found(Finding(Invariant.UnreadableRows, what, str(error)))
+
+    async def _count(self) -> None:
+        async with self._metadata.transaction() as conn:
+            counts = await checks.looked_at(conn)
+            self._looked.scrub = await scrubs.status(conn)
+        self._looked.buckets, self._looked.objects, self._looked.uploads = counts
+
+    async def _look_at_rows(self, invariant: Invariant) -> None:
+        async with (
+            self._metadata.transaction() as conn,
+            aclosing(checks.cases(conn, invariant)) as cases,
+        ):
+            async for finding in cases:
+                self._found(finding)
+
+    async def _look_at_index(self, name: LiteralString) -> None:
+        async with self._metadata.transaction() as conn:
+            fault = await checks.index_fault(conn, name)
+        if fault is not None:
+            self._found(Finding(Invariant.IndexWithoutRows, name, fault))
 
     async def _look_at_blobs(self, *, read_data: bool) -> None:
         async with self._metadata.transaction() as conn:

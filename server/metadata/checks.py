@@ -169,6 +169,7 @@ ROWS: Final[Mapping[Invariant, LiteralString]] = MappingProxyType(
 
 # For what the table itself must say: an index that misses rows would hide them.
 _WITHOUT_INDEXES: Final[LiteralString] = """
+    SET LOCAL enable_seqscan = on;
     SET LOCAL enable_indexscan = off;
     SET LOCAL enable_indexonlyscan = off;
     SET LOCAL enable_bitmapscan = off

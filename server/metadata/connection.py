@@ -23,6 +23,9 @@ UNAVAILABLE: Final = (
     pg.ReadOnlySqlTransaction,
 )
 
+# What psycopg raises where PostgreSQL cannot read back what it wrote.
+DAMAGED: Final = (pg.DataCorrupted, pg.IndexCorrupted)
+
 # Said by the session itself, so that no setting of a role or a database can make commits
 # asynchronous (D2) between the check at start and now. The URL may ask for more than that.
 _DURABLE: Final = "-c synchronous_commit=on"

@@ -12,8 +12,8 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from server.metadata import access_keys, buckets, object_versions, settings_revision
 from server.metadata.batch import Batch
-from server.metadata.connection import UNAVAILABLE, Connection, connect, session
-from server.metadata.errors import MetadataOverloaded, MetadataUnavailable
+from server.metadata.connection import DAMAGED, UNAVAILABLE, Connection, connect, session
+from server.metadata.errors import MetadataOverloaded, MetadataUnavailable, RowsUnreadable
 from server.metadata.object_versions import Delete, Find, Publish, Put
 from server.metadata.settings_cache import SettingsCache
 from server.metadata.settling import settled
@@ -136,7 +136,7 @@ class Metadata:
     async def connection(self) -> AsyncIterator[Connection]:
         """Yield a borrowed connection in autocommit mode, for reads.
 
-        Raises MetadataUnavailable, MetadataOverloaded.
+        Raises MetadataUnavailable, MetadataOverloaded, RowsUnreadable.
         """
         try:
             async with self._pool.connection() as conn:
@@ -145,6 +145,8 @@ class Metadata:
             raise MetadataOverloaded from error
         except (*UNAVAILABLE, PoolTimeout) as error:
             raise MetadataUnavailable(str(error)) from error
+        except DAMAGED as error:
+            raise RowsUnreadable(str(error)) from error
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

@@ -25,6 +25,7 @@ class Invariant(Enum):
     MisplacedSlice = "rows", "must", "slice at another place"
     ObjectOfAnotherSize = "rows", "must", "object of another size than its body"
     ObjectInNoBucket = "rows", "must", "object in no bucket"
+    UnreadableRows = "rows", "must", "rows that PostgreSQL cannot read"
     IndexWithoutRows = "rows", "must", "index that misses rows"
     NamedAlthoughTrashed = "D3", "must", "named although trashed"
     TwoCurrentVersions = "D5", "must", "two current versions of a key"

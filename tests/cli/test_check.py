@@ -6,13 +6,15 @@ import pty
 import subprocess
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from server.metadata.embedded import EmbeddedPostgres
 from tests.blobs.bodies import digest_of
-from tests.cli.stopped import PROJECT, Stopped, clean_environment, command_on
+from tests.cli.stopped import PROJECT, Stopped, clean_environment, command_on, copied
 from tests.fix_s3 import client_of
 from tests.fix_server import running_server
-from tests.jobs.world import LARGE, SMALL
+from tests.jobs.world import LARGE, SMALL, flip_a_bit
 
 
 def test_a_healthy_server_is_said_to_be(stopped: Stopped) -> None:
@@ -153,18 +155,45 @@ def test_a_directory_that_is_no_servers_is_refused_and_left_alone(
 
 
 @pytest.mark.slow
+def test_rows_that_postgresql_cannot_read_are_named_and_the_rest_is_looked_at(
+    tmp_path: Path, template: Path
+) -> None:
+    data = tmp_path / "data"
+    copied(template, data)
+    assert _run_on(data, "check").returncode == 0  # makes the database
+    with EmbeddedPostgres(data / "postgres") as postgres, psycopg.connect(postgres.url) as conn:
+        conn.execute("INSERT INTO manifest DEFAULT VALUES")
+        conn.execute("INSERT INTO released_manifest SELECT id FROM manifest")
+        row = conn.execute("SELECT pg_relation_filepath('manifest')").fetchone()
+    assert row is not None
+    flip_a_bit(data / "postgres" / "data" / row[0])
+
+    done = _run_on(data, "check")
+
+    assert done.returncode == 1, done.stderr
+    assert "must    rows       rows that PostgreSQL cannot read: 2" in done.stdout
+    assert "nothing names it and nobody will look  invalid page in block 0" in done.stdout
+    assert "manifest_pkey  invalid page in block 0" in done.stdout
+    assert done.stdout.splitlines()[-1] == "Broken: 1 that must hold, 0 that should."
+
+
+def _run_on(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command_on(data, *arguments),
+        cwd=PROJECT,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.slow
 async def test_check_works_beside_a_server_and_after_it(tmp_path: Path) -> None:
     data = tmp_path / "data"
 
     def check() -> tuple[int, str]:
-        done = subprocess.run(
-            command_on(data, "check", "--read-data"),
-            cwd=PROJECT,
-            env=clean_environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = _run_on(data, "check", "--read-data")
         return done.returncode, done.stdout.splitlines()[-1]
 
     with running_server(tmp_path) as server:

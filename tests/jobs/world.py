@@ -93,3 +93,10 @@ async def fill(node: Node) -> None:
             await object_versions.put(conn, node.home.id, ObjectKey(key), whole)
         pending = await new_upload(conn, node.home, "parts", "pending")
         await put_part(conn, pending, 1, [Slice(parts[2], 0, len(PENDING))])
+
+
+def flip_a_bit(path: Path) -> None:
+    """Change the byte in the middle of the file."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
