@@ -43,3 +43,10 @@ async def node(database_url: str, store: BlobStore) -> AsyncIterator[Node]:
 async def conn(node: Node) -> AsyncIterator[Connection]:
     async with await psycopg.AsyncConnection.connect(node.url, autocommit=True) as connection:
         yield connection
+
+
+@pytest.fixture
+async def elsewhere(database_url: str) -> AsyncIterator[Metadata]:
+    """The metadata as another process has them."""
+    async with Metadata.opened(database_url, connections=1, timeout_seconds=5) as metadata:
+        yield metadata

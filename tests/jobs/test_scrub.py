@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import pytest
@@ -355,12 +355,6 @@ async def test_a_turn_ends_so_that_the_lock_is_asked_for_anew(
     scrub = scrub_of(node)
 
     assert await scrub.run() <= 1
-
-
-@pytest.fixture
-async def elsewhere(database_url: str) -> AsyncIterator[Metadata]:
-    async with Metadata.opened(database_url, connections=1, timeout_seconds=5) as metadata:
-        yield metadata
 
 
 async def test_the_scrub_goes_on_for_ever_and_on_one_node_at_a_time(
