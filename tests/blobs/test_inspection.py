@@ -130,6 +130,17 @@ async def test_a_staged_file_is_unlocked_once_its_writer_is_gone(store: BlobStor
     assert inspection.still_unlocked([staged]) == []
 
 
+async def test_looking_at_staged_files_leaves_none_open(store: BlobStore) -> None:
+    staged = store.layout.staging / "abcd"
+    staged.touch()
+    before = os.listdir("/proc/self/fd")
+
+    for _ in range(10):
+        assert inspection.still_unlocked([staged]) == [staged]
+
+    assert len(os.listdir("/proc/self/fd")) <= len(before)
+
+
 async def test_missing_directories_are_those_that_are_no_directories(store: BlobStore) -> None:
     layout = store.layout
     (layout.root / "00").rmdir()
