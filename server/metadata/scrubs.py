@@ -13,13 +13,19 @@ from server.metadata.connection import Connection, unhurried
 from server.model.blob import Blob
 from server.model.names import BlobDigest
 
-# Index blob_seen_whole, from its beginning.
+# Two ranges of the index blob_seen_whole: where nothing is due, nothing is passed over.
 _DUE: Final[LiteralString] = """
-    SELECT digest, size, block_crcs
-      FROM blob
-     WHERE trashed IS NULL AND rotten IS NULL
-       AND (seen_whole IS NULL OR seen_whole < now() - make_interval(secs => %(every_seconds)s))
-     ORDER BY seen_whole NULLS FIRST
+    (SELECT digest, size, block_crcs
+       FROM blob
+      WHERE trashed IS NULL AND rotten IS NULL AND seen_whole IS NULL
+      LIMIT %(limit)s)
+     UNION ALL
+    (SELECT digest, size, block_crcs
+       FROM blob
+      WHERE trashed IS NULL AND rotten IS NULL
+        AND seen_whole < now() - make_interval(secs => %(every_seconds)s)
+      ORDER BY seen_whole
+      LIMIT %(limit)s)
      LIMIT %(limit)s
 """
 

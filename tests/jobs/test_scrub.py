@@ -11,7 +11,6 @@ import structlog
 from server.blobs.errors import NodeReadOnly
 from server.blobs.store import BlobStore
 from server.jobs.scrub import Pace, Scrub
-from server.metadata import scrubs
 from server.metadata.connection import Connection
 from server.metadata.store import Metadata
 from server.model.blob import BLOCK_BYTES
@@ -108,16 +107,6 @@ async def test_what_was_not_seen_for_the_longest_comes_first(
 
     assert noted == [1, 1, 1, 0]
     assert read == [digest_of(THREE), digest_of(TWO), digest_of(ONE)]
-
-
-async def test_the_order_is_that_of_an_index(node: Node, conn: Connection) -> None:
-    async with conn.transaction():
-        await conn.execute("SET LOCAL enable_seqscan = off")
-        await conn.execute("SET LOCAL enable_sort = off")
-        for query, index in ((scrubs._DUE, "blob_seen_whole"), (scrubs._ROTTEN, "blob_rotten")):
-            values = {"every_seconds": 1, "limit": 10}
-            plan = await conn.execute("EXPLAIN " + query, values)
-            assert f"using {index} on blob" in str(await plan.fetchall())
 
 
 async def test_a_rotten_blob_is_said_and_noted_and_stays(

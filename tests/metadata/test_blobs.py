@@ -80,17 +80,3 @@ async def test_a_write_leaves_what_the_scrub_noted(conn: Connection, home: Bucke
     assert await blobs.find(conn, ALL[0].digest) == before
     assert before is not None
     assert before.rotten is not None
-
-
-async def test_the_status_of_the_scrub_is_of_living_blobs(conn: Connection, home: Bucket) -> None:
-    for each in ALL[:4]:
-        await put_blob(conn, home, each.digest.hex(), each)
-    await scrubs.seen_whole(conn, [ALL[1].digest])
-    await scrubs.seen_rotten(conn, [ALL[2].digest])
-    await conn.execute("UPDATE blob SET trashed = now() WHERE digest = %s", [ALL[3].digest])
-
-    status = await scrubs.status(conn)
-
-    whole = await blobs.find(conn, ALL[1].digest)
-    assert whole is not None
-    assert (status.never_seen, status.oldest, status.rotten) == (2, whole.seen_whole, 1)
