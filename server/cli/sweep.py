@@ -1,5 +1,6 @@
 """s3d sweep: removes what nothing names any more, now instead of in a while."""
 
+from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any
 
@@ -34,8 +35,9 @@ def sweep(settings: Settings, now: bool, as_json: bool) -> None:
     """
     grace_seconds = 0.0 if now else float(settings.trash_grace_seconds)
 
-    with unserved(settings) as is_unserved:
-        orphans_older_than = 0.0 if now and is_unserved else ORPHAN_SECONDS
+    with ExitStack() as stack:
+        is_unserved = now and stack.enter_context(unserved(settings))
+        orphans_older_than = 0.0 if is_unserved else ORPHAN_SECONDS
 
         async def sweep_now(metadata: Metadata, blobs: BlobStore) -> Swept:
             async with metadata.alone("sweep") as is_alone:
