@@ -4,11 +4,12 @@
 -- Keys sort by their UTF-8 bytes everywhere (COLLATE "C"): that is the order of every S3 listing.
 -- Times are UTC. Sizes and offsets are bytes. A digest is the SHA-256 of a whole blob, 32 bytes.
 
--- One row: the layout that the rest of this file describes. The server refuses any other.
+-- One row: the layout that the rest of this file describes. An older one is brought up to it at the
+-- next start (server/metadata/migrations.py), a newer one is refused.
 CREATE TABLE schema_version (
     version integer NOT NULL
 );
-INSERT INTO schema_version VALUES (1);
+INSERT INTO schema_version VALUES (2);
 
 -- One row: a number that moves in the same transaction as any change to accounts, access keys,
 -- buckets or their configuration. Workers cache those; every batched read returns the number and
@@ -53,15 +54,24 @@ CREATE INDEX bucket_account ON bucket (account_id, name);
 -- A file of the blob directory. Whoever stores or removes a blob locks its row first; the row
 -- outlives the file until the sweep has unlinked it from trash/, so there is always a row to lock.
 -- block_crcs: CRC64NVME, big-endian, of each MiB: what every read is checked against.
+-- A rotten blob stays: some of its blocks may still be read, and a client that writes the same bytes
+-- again repairs it.
 CREATE TABLE blob (
     digest      bytea PRIMARY KEY CHECK (octet_length(digest) = 32),
     size        bigint NOT NULL,
     block_crcs  bytea NOT NULL,
     trashed     timestamptz,  -- when the file was moved to trash/; NULL: it is at its place
+    seen_whole  timestamptz,  -- when the scrub last read all of it and found it whole; NULL: never
+    rotten      timestamptz,  -- when the scrub last found it rotten or lost; NULL: not since
     CHECK (octet_length(block_crcs) = 8 * ((size + 1048575) / 1048576))
 );
 -- The sweep's second pass: what waits in trash/, oldest first.
 CREATE INDEX blob_trashed ON blob (trashed) WHERE trashed IS NOT NULL;
+-- The scrub: the blob not seen for the longest.
+CREATE INDEX blob_seen_whole ON blob (seen_whole NULLS FIRST)
+    WHERE trashed IS NULL AND rotten IS NULL;
+-- The scrub: what to look at again, and to speak of again.
+CREATE INDEX blob_rotten ON blob (rotten) WHERE rotten IS NOT NULL;
 
 -- The parts of an object or of an upload in progress. Copies of an object share its manifest,
 -- which is why a copy of any size is one row.

@@ -7,9 +7,12 @@ import click
 from server.blobs.errors import StorageError
 from server.cli.account import account
 from server.cli.backup import backup
+from server.cli.blob import blob
+from server.cli.check import check
 from server.cli.key import key
 from server.cli.restore import restore
 from server.cli.serve import serve
+from server.cli.sweep import sweep
 from server.http.bind import BindError
 from server.metadata.embedded_programs import EmbeddedPostgresError
 from server.metadata.errors import MetadataError
@@ -21,7 +24,7 @@ def commands() -> None:
     """An S3 server: metadata in PostgreSQL, bodies in a content-addressed directory."""
 
 
-for _command in (serve, account, key, backup, restore):
+for _command in (serve, account, key, check, sweep, blob, backup, restore):
     commands.add_command(_command)
 
 

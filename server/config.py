@@ -274,6 +274,20 @@ class Settings:
             "How long a removed blob stays in the trash before it is gone.",
         ),
     )
+    scrub_bytes_per_second: int = field(
+        default=8 << 20,
+        metadata=_about(
+            integer(0, 1 << 50),
+            "BYTES",
+            "How fast blobs are read again to find those that rot; 0 turns it off.",
+        ),
+    )
+    scrub_interval_days: int = field(
+        default=30,
+        metadata=_about(
+            integer(0, 3650), "DAYS", "How often each blob is to be read again, at that pace."
+        ),
+    )
     log_format: str = field(
         default="auto",
         metadata=_about(

@@ -34,6 +34,14 @@ class RottenBlock(StorageError):
         self.block = block  # counted from 0
 
 
+class RottenBlob(StorageError):
+    """A blob's file, read from its beginning to its end, is not what was written to it. D9."""
+
+    def __init__(self, digest: BlobDigest, reason: str) -> None:
+        super().__init__(f"blob {digest.hex()}: {reason}")
+        self.reason = reason
+
+
 class RottenRow(StorageError):
     """A small body, kept in its row, is not what was written to it; it was not served. D9."""
 

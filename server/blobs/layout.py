@@ -88,14 +88,15 @@ def open_layout(root: Path, read_only: ReadOnlyFlag) -> Layout:
 
 
 def existing_layout(root: Path) -> Layout:
-    """Return the layout of a directory that is there; changes nothing. Blocking.
+    """Return the layout of a blob directory that must be there already; makes nothing.
 
-    Raises BlobLayoutError where it is no blob directory, or one of another version.
+    Blocking. Directories below it may be missing. Raises BlobLayoutError where the directory holds
+    another version or is no blob directory, StorageError where the disk fails.
     """
     layout = Layout(root.absolute())
-    if not layout.version_file.exists():
-        raise BlobLayoutError(f"{root} is no blob directory")
     with disk_errors(f"open the blob directory {root}"):
+        if not layout.version_file.exists():
+            raise BlobLayoutError(f"{root} is no blob directory: it has no file 'layout'")
         _refuse_other_version(layout)
     return layout
 

@@ -2,15 +2,17 @@
 
 import os
 import time
-from collections.abc import AsyncIterator, Collection, Generator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
-from server.blobs import sweep, trash
+from server.blobs import inspection, sweep, trash
 from server.blobs.errors import DiskFull, NodeReadOnly, StorageError
 from server.blobs.files import disk_errors, fsync_directories
+from server.blobs.inspection import FoundFile, WholeRead
 from server.blobs.layout import Layout, open_layout
 from server.blobs.read_only import ReadOnlyFlag
 from server.blobs.reading import OpenSlice
@@ -22,8 +24,10 @@ from server.blobs.receiving import (
 )
 from server.blobs.staging import StagedFile
 from server.blobs.threads import run
-from server.model.blob import Slice
+from server.model.blob import Blob, Slice
 from server.model.names import BlobDigest
+
+Found = TypeVar("Found")
 
 RESERVE_BYTES = 64 << 20
 _FREE_SPACE_SECONDS = 1.0
@@ -199,18 +203,52 @@ class BlobStore:
         """Yield batches of the blobs that lie in trash/ since before that time."""
         return self._batches(sweep.old_trash(self.layout, changed_before=changed_before))
 
+    def foreign_files(self) -> AsyncIterator[list[Path]]:
+        """Yield batches of what lies in the directory and does not belong there."""
+        return self._batches(sweep.foreign_files(self.layout))
+
+    def unlocked_staging(self) -> AsyncIterator[list[Path]]:
+        """Yield batches of the staged files that nobody holds. See inspection.unlocked_staging."""
+        return self._batches(inspection.unlocked_staging(self.layout))
+
+    async def still_unlocked(self, paths: Collection[Path]) -> list[Path]:
+        """Return those of the staged files that are there still, and that nobody holds."""
+        return await run(self._readers, inspection.still_unlocked, paths)
+
+    async def find_files(self, digests: Collection[BlobDigest]) -> list[FoundFile | None]:
+        """Return the file of each blob, in order; None where neither its shard nor trash/ has one.
+
+        What a transaction under way moves, it may miss, unless the caller holds the digests' rows.
+        """
+        return await run(self._readers, inspection.find_files, self.layout, digests)
+
+    async def read_whole(self, blob: Blob, read: Callable[[int], Awaitable[None]]) -> bool:
+        """Read and verify all of the blob; return False where it has no file. See WholeRead.
+
+        read: awaited after each block with its bytes: to set the pace, or to show it.
+
+        Raises RottenBlob.
+        """
+        reading = WholeRead(self.layout, blob)
+        try:
+            if not await run(self._readers, reading.open):
+                return False
+            while length := await run(self._readers, reading.step):
+                await read(length)
+        finally:
+            await run(self._readers, reading.close)
+        return True
+
     async def remove_stale_staging(self) -> int:
         """Return how many staged files of dead writers were removed. See sweep.py."""
         return await run(self._writers, sweep.remove_stale_staging, self.layout)
 
-    async def _batches(
-        self, digests: Generator[BlobDigest, None, None]
-    ) -> AsyncIterator[list[BlobDigest]]:
+    async def _batches(self, found: Generator[Found, None, None]) -> AsyncIterator[list[Found]]:
         try:
-            while batch := await run(self._writers, list, islice(digests, _SWEEP_BATCH)):
+            while batch := await run(self._writers, list, islice(found, _SWEEP_BATCH)):
                 yield batch
         finally:
-            digests.close()
+            found.close()
 
     def _publish(self, received: Sequence[ReceivedBlob]) -> None:
         self.refuse_when_read_only()

@@ -49,6 +49,22 @@ def locked_data_directory(settings: Settings, *, for_restore: bool = False) -> I
         os.close(lock)
 
 
+@contextmanager
+def unserved(settings: Settings) -> Iterator[bool]:
+    """Yield whether no server, of any node, uses the data directory; if so, none can until the end.
+
+    Never makes the directory.
+    """
+    try:
+        lock = os.open(settings.data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise click.ClickException(f"{settings.data}: {error.strerror}") from None
+    try:
+        yield _lock_now(lock, fcntl.LOCK_EX)
+    finally:
+        os.close(lock)
+
+
 def embedded_postgres(settings: Settings) -> EmbeddedPostgres:
     """Return the PostgreSQL of the data directory, not entered yet."""
     each = settings.database_connections + _CONNECTIONS_BESIDE_THE_POOL
@@ -79,12 +95,16 @@ def refuse_half_restored(data: Path) -> None:
 
 def _lock(lock: int, how: int) -> bool:
     give_up = time.monotonic() + _WAIT_SECONDS
-    while True:
-        try:
-            fcntl.flock(lock, how | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > give_up:
-                return False
-            time.sleep(_POLL_SECONDS)
-        else:
-            return True
+    while not _lock_now(lock, how):
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
+
+
+def _lock_now(lock: int, how: int) -> bool:
+    try:
+        fcntl.flock(lock, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,21 +1,30 @@
-"""One transaction of a command, and how commands print what they found."""
+"""What commands do with the metadata and the blobs, and how they print what they found."""
 
 import asyncio
+import contextlib
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 import orjson
 
 from server import logs
+from server.blobs.layout import Layout, existing_layout
+from server.blobs.read_only import ReadOnlyFlag
+from server.blobs.store import BlobStore
 from server.cli.data_directory import database_of
 from server.config import Settings
 from server.metadata.administration import administration
 from server.metadata.connection import Connection
+from server.metadata.store import Metadata
 
 Result = TypeVar("Result")
+
+# A command does one thing after another.
+_CONNECTIONS: Final = 2
+_THREADS: Final = 2
 
 
 def in_metadata(settings: Settings, work: Callable[[Connection], Awaitable[Result]]) -> Result:
@@ -34,6 +43,19 @@ def begin_command() -> None:
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
+def in_stores(
+    settings: Settings, work: Callable[[Metadata, BlobStore], Awaitable[Result]]
+) -> Result:
+    """Return what the work returns, done with the metadata and the blobs of the data directory.
+
+    Neither is made where it is missing, but the schema is brought up to date. PostgreSQL as above.
+    """
+    begin_command()
+    layout = existing_layout(settings.data / "blobs")
+    with database_of(settings) as url:
+        return asyncio.run(_in_stores(url, settings, layout, work))
+
+
 def say(values: Mapping[str, Any], *, as_json: bool) -> None:
     """Print one thing: as a line of JSON, or as a line of words."""
     if as_json:
@@ -42,7 +64,34 @@ def say(values: Mapping[str, Any], *, as_json: bool) -> None:
         shown = {
             name.replace("_", " "): value for name, value in values.items() if value is not None
         }
-        click.echo("  ".join(f"{name}: {value}" for name, value in shown.items()))
+        click.echo(printable("  ".join(f"{name}: {value}" for name, value in shown.items())))
+
+
+def printable(text: str) -> str:
+    """Return the text in a form in which no key or file name moves the cursor of a terminal."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode("ascii")
+        for each in text
+    )
+
+
+async def _in_stores(
+    url: str,
+    settings: Settings,
+    layout: Layout,
+    work: Callable[[Metadata, BlobStore], Awaitable[Result]],
+) -> Result:
+    seconds = settings.database_timeout_seconds
+    async with administration(url, timeout_seconds=seconds):
+        pass
+    blobs = BlobStore(
+        layout, inline_limit=0, threads=_THREADS, read_only=ReadOnlyFlag(), reserve_bytes=0
+    )
+    with contextlib.closing(blobs):
+        async with Metadata.opened(
+            url, connections=_CONNECTIONS, timeout_seconds=seconds
+        ) as metadata:
+            return await work(metadata, blobs)
 
 
 async def _in_transaction(

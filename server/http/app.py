@@ -16,6 +16,7 @@ from server.http.connection import Connections
 from server.http.dispatch import Dispatcher
 from server.http.slow_down import Refusal
 from server.http.tls import server_context
+from server.jobs.scrub import Scrub
 from server.jobs.sweep import Sweep
 from server.metadata.store import Metadata
 from server.operation import Stores
@@ -58,6 +59,14 @@ async def run_worker(
         await stack.enter_async_context(
             _background(sweep.run_every(settings.sweep_interval_seconds), "sweep")
         )
+        if settings.scrub_bytes_per_second:
+            scrub = Scrub(
+                metadata,
+                blobs,
+                bytes_per_second=settings.scrub_bytes_per_second,
+                every_seconds=settings.scrub_interval_days * 86_400,
+            )
+            await stack.enter_async_context(_background(scrub.run_for_ever(), "scrub"))
         dispatcher = Dispatcher(settings, Stores(metadata, blobs, settings.region))
         connections = Connections(
             dispatcher.answer,

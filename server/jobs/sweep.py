@@ -8,13 +8,15 @@ between any two steps leaves work for the next pass, never a row without its fil
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
-from server.blobs.errors import StorageError
+from server.blobs.errors import BlobLayoutError, StorageError
 from server.blobs.store import BlobStore
 from server.metadata import job_runs, released
+from server.metadata.connection import Connection
 from server.metadata.errors import MetadataError
 from server.metadata.store import Metadata
 from server.model.names import BlobDigest
@@ -29,8 +31,24 @@ _MANIFESTS: Final = 10
 _COMPLETED_UPLOAD_SECONDS: Final = 7 * 24 * 3600.0
 # A file that no row names may belong to a transaction that is still under way: no request lasts so
 # long. D8 wants it gone within a day, hence half of one for the age and half for the interval.
-_ORPHAN_SECONDS: Final = 12 * 3600.0
+ORPHAN_SECONDS: Final = 12 * 3600.0
+# Blobs that are looked for in a directory before what no row names is taken out of it.
+_SAMPLE: Final = 100
 _ORPHAN_JOB: Final = "trash orphans"
+
+
+@dataclass(slots=True)
+class Swept:
+    """What one pass of the sweep did, in numbers."""
+
+    temp_files: int = 0  # of dead writers, removed
+    uploads: int = 0  # completed long ago, forgotten
+    manifests: int = 0  # releases of them that are done with
+    orphans: int = 0  # files that no row named, adopted into trash/
+    trashed: int = 0  # blobs that nothing names any more, moved to trash/
+    restored: int = 0  # blobs that something names, brought back out of trash/
+    removed: int = 0  # blobs removed for good, with their rows
+    lost: int = 0  # blobs that something names, and that have no file
 
 
 class Sweep:
@@ -58,29 +76,54 @@ class Sweep:
             except Exception as error:  # noqa: BLE001 - a job that ends would end until a restart
                 self._log.error("sweep failed", exc_info=error)
 
-    async def run(self) -> None:
-        """Remove all that may be removed now."""
-        await self._blobs.remove_stale_staging()
+    async def run(self, *, orphans_older_than: float | None = None) -> Swept:
+        """Remove all that may be removed now; return what was done.
+
+        orphans_older_than: look for files that no row names, of that age in seconds; None: of the
+            age that is safe beside any request, and only if nobody looked for that long.
+        """
+        swept = Swept(temp_files=await self._blobs.remove_stale_staging())
+        if orphans_older_than is not None:
+            swept.orphans += await self.trash_orphans(orphans_older_than)
+        await self._settle_trash(swept)
         for step in (
             self._forget_uploads,
             self._delete_manifests,
             self._trash_released,
             self._unlink_trashed,
         ):
-            await _until_nothing_is_left(step)
-        await self._settle_trash()
-        if await self._orphans_are_due():
-            await self.trash_orphans(_ORPHAN_SECONDS)
+            await _until_nothing_is_left(step, swept)
+        if orphans_older_than is None and await self._orphans_are_due():
+            swept.orphans += await self.trash_orphans(ORPHAN_SECONDS)
             async with self._metadata.transaction() as conn:
                 await job_runs.done(conn, _ORPHAN_JOB)
+        return swept
 
-    async def trash_orphans(self, age_seconds: float) -> None:
-        """Move files that no row names to trash/, if they are older than any request (D8)."""
+    async def trash_orphans(self, age_seconds: float) -> int:
+        """Move files that no row names to trash/, if they are older than any request (D8).
+
+        Returns how many. Raises BlobLayoutError where the directory seems to be that of another
+        database: there, every file would be an orphan.
+        """
+        moved = 0
         async for digests in self._blobs.old_blobs(changed_before=time.time() - age_seconds):
             async with self._metadata.transaction() as conn:
-                await self._blobs.trash(await released.adopt_orphans(conn, digests))
+                orphans = await released.adopt_orphans(conn, digests)
+                if orphans and not moved:
+                    await self._refuse_the_directory_of_another(conn)
+                await self._blobs.trash(orphans)
+            moved += len(orphans)
+        return moved
 
-    async def _settle_trash(self) -> None:
+    async def _refuse_the_directory_of_another(self, conn: Connection) -> None:
+        named = await released.some_in_place(conn, limit=_SAMPLE)
+        if named and not any(await self._blobs.find_files(named)):
+            raise BlobLayoutError(
+                f"{self._blobs.layout.root} has none of {len(named)} blobs that the database names;"
+                " is it the directory of another one? Its files are left alone."
+            )
+
+    async def _settle_trash(self, swept: Swept) -> None:
         """Deal with what lies in trash/ and no row says so; nothing usually does.
 
         A crash, or a database that lost its locks, left it: a second copy of a blob that lives, the
@@ -89,51 +132,60 @@ class Sweep:
         old = time.time() - self._grace_seconds
         async for digests in self._blobs.old_trash(changed_before=old):
             async with self._metadata.transaction() as conn:
-                await released.adopt_orphans(conn, digests)
-                await self._restore(await released.lock_in_place(conn, digests))
+                swept.orphans += len(await released.adopt_orphans(conn, digests))
+                await self._restore(await released.lock_in_place(conn, digests), swept)
 
-    async def _restore(self, digests: Collection[BlobDigest]) -> None:
-        for lost in await self._blobs.restore(digests):
-            self._log.error("a blob is lost", digest=lost.hex())
+    async def _restore(self, digests: Collection[BlobDigest], swept: Swept) -> None:
+        lost = await self._blobs.restore(digests)
+        for each in lost:
+            self._log.error("a blob is lost", digest=each.hex())
+        swept.lost += len(lost)
+        swept.restored += len(digests) - len(lost)
 
     async def _orphans_are_due(self) -> bool:
         async with self._metadata.connection() as conn:
-            return await job_runs.is_due(conn, _ORPHAN_JOB, every_seconds=_ORPHAN_SECONDS)
+            return await job_runs.is_due(conn, _ORPHAN_JOB, every_seconds=ORPHAN_SECONDS)
 
-    async def _forget_uploads(self) -> int:
+    async def _forget_uploads(self, swept: Swept) -> int:
         async with self._metadata.transaction() as conn:
-            return await released.forget_completed_uploads(
+            forgotten = await released.forget_completed_uploads(
                 conn, age_seconds=_COMPLETED_UPLOAD_SECONDS, limit=_BATCH
             )
+        swept.uploads += forgotten
+        return forgotten
 
-    async def _delete_manifests(self) -> int:
+    async def _delete_manifests(self, swept: Swept) -> int:
         async with self._metadata.transaction() as conn:
-            return await released.delete_manifests(
+            done = await released.delete_manifests(
                 conn, grace_seconds=self._grace_seconds, limit=_MANIFESTS
             )
+        swept.manifests += done
+        return done
 
-    async def _trash_released(self) -> int:
+    async def _trash_released(self, swept: Swept) -> int:
         async with self._metadata.transaction() as conn:
             looked_at, unreferenced = await released.lock_released_blobs(conn, limit=_BATCH)
             await self._blobs.trash(unreferenced)
             await released.mark_trashed(conn, unreferenced)
+        swept.trashed += len(unreferenced)
         return looked_at
 
-    async def _unlink_trashed(self) -> int:
+    async def _unlink_trashed(self, swept: Swept) -> int:
         async with self._metadata.transaction() as conn:
             locked, unreferenced = await released.lock_trashed_blobs(
                 conn, grace_seconds=self._grace_seconds, limit=_BATCH
             )
             # A copy found the blob while it was being moved: it lives again.
             living = set(locked) - set(unreferenced)
-            await self._restore(living)
+            await self._restore(living, swept)
             await released.revive(conn, living)
             await self._blobs.unlink_trashed(unreferenced)
             await released.delete_blobs(conn, unreferenced)
+        swept.removed += len(unreferenced)
         return len(locked)
 
 
-async def _until_nothing_is_left(step: Callable[[], Awaitable[int]]) -> None:
+async def _until_nothing_is_left(step: Callable[[Swept], Awaitable[int]], swept: Swept) -> None:
     # A step that did nothing may have met only rows that others have locked: next time, then.
-    while await step():
+    while await step(swept):
         pass

@@ -1,6 +1,6 @@
 """Connections to PostgreSQL, each with the session that this server relies on."""
 
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import orjson
 import psycopg
@@ -24,6 +24,9 @@ UNAVAILABLE: Final = (
     pg.ReadOnlySqlTransaction,
 )
 
+# What psycopg raises where PostgreSQL cannot read back what it wrote.
+DAMAGED: Final = (pg.DataCorrupted, pg.IndexCorrupted)
+
 # Said by the session itself, so that no setting of a role or a database can make commits
 # asynchronous (D2) between the check at start and now. The URL may ask for more than that.
 _DURABLE: Final = "-c synchronous_commit=on"
@@ -33,6 +36,13 @@ _SESSION: Final = (
     "-c timezone=UTC -c default_transaction_isolation=read\\ committed"
     " -c statement_timeout={ms} -c idle_in_transaction_session_timeout={ms}"
 )
+
+# A scan of all rows takes longer than a statement of a request may, and all of it is wanted.
+_UNHURRIED: Final[LiteralString] = """
+    SET LOCAL statement_timeout = 0;
+    SET LOCAL idle_in_transaction_session_timeout = 0;
+    SET LOCAL cursor_tuple_fraction = 1
+"""
 
 set_json_loads(orjson.loads)
 
@@ -63,3 +73,8 @@ def session(url: str, timeout_seconds: float) -> dict[str, Any]:
         "application_name": "s3d",
         "options": " ".join(filter(None, (_DURABLE, given, ours))),
     }
+
+
+async def unhurried(conn: Connection) -> None:
+    """Let the caller's transaction take its time: for scans of whole tables, never for requests."""
+    await conn.execute(_UNHURRIED)

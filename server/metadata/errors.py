@@ -13,6 +13,10 @@ class MetadataOverloaded(MetadataError):
     """More is waiting than this worker lets wait."""
 
 
+class RowsUnreadable(MetadataError):
+    """PostgreSQL found its own files damaged: a page that it wrote is not what it reads."""
+
+
 class SchemaMismatch(MetadataError):
     """The database holds another layout than this server's, or unsafe settings."""
 

@@ -8,7 +8,7 @@ A release is forgotten before references are searched for, never after: one that
 between, by a delete that locks no blob, then stays for the next time.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final, LiteralString
 
 from server.metadata.connection import Connection
@@ -115,6 +115,10 @@ _LOCK_IN_PLACE: Final[LiteralString] = """
        FOR UPDATE SKIP LOCKED
 """
 
+_SOME_IN_PLACE: Final[LiteralString] = """
+    SELECT digest FROM blob WHERE trashed IS NULL LIMIT %(limit)s
+"""
+
 _RELEASE: Final[LiteralString] = "INSERT INTO released_blob (digest) VALUES (%(digest)s)"
 
 _FORGET_UPLOADS: Final[LiteralString] = """
@@ -189,6 +193,12 @@ async def adopt_orphans(
 ) -> Collection[BlobDigest]:
     """Return those of the digests that had no row; they now have one, locked, in trash/."""
     cursor = await conn.execute(_ADOPT_ORPHANS, {"digests": list(digests)})
+    return [BlobDigest(bytes(row[0])) for row in await cursor.fetchall()]
+
+
+async def some_in_place(conn: Connection, *, limit: int) -> Sequence[BlobDigest]:
+    """Return a few blobs whose files should be at their place."""
+    cursor = await conn.execute(_SOME_IN_PLACE, {"limit": limit})
     return [BlobDigest(bytes(row[0])) for row in await cursor.fetchall()]
 
 

@@ -1,14 +1,15 @@
-"""Makes an empty database ours, and refuses one that is not."""
+"""Makes an empty database ours, migrates an older one, and refuses one that is not ours."""
 
 from pathlib import Path
 from typing import Final, LiteralString
 
 from psycopg import errors as pg
 
+from server.metadata import migrations
 from server.metadata.connection import Connection
 from server.metadata.errors import SchemaMismatch
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 OLDEST_POSTGRES: Final = 150000
 
 # One number for "somebody prepares the schema"; advisory locks of one key are per database.
@@ -35,10 +36,10 @@ _IS_EMPTY: Final[LiteralString] = """
 
 
 async def prepare(conn: Connection) -> None:
-    """Create the schema where there is none; safe to call from many processes at once.
+    """Create the schema where there is none, migrate an older one; many processes may at once.
 
     Raises SchemaMismatch where the server is too old, is not UTF8, has durability turned off, or
-    holds another version of the schema or the tables of another program.
+    holds a newer version of the schema or the tables of another program.
     """
     await _check_server(conn)
     try:
@@ -46,9 +47,14 @@ async def prepare(conn: Connection) -> None:
             await conn.execute("SELECT pg_advisory_xact_lock(%s)", [_PREPARE_LOCK])
             if not await _exists(conn):
                 await conn.execute(schema_sql())
-        await _check_version(conn)
+            found = await _version(conn)
+            if found is not None and 0 < found < SCHEMA_VERSION:
+                await migrations.migrate(conn, found, wanted=SCHEMA_VERSION)
+                found = SCHEMA_VERSION
     except (pg.DuplicateTable, pg.DuplicateFunction, pg.UndefinedColumn) as error:
         raise SchemaMismatch(f"the database belongs to another program: {error}") from error
+    if found != SCHEMA_VERSION:
+        raise _mismatch(found)
 
 
 async def require(conn: Connection) -> None:
@@ -56,7 +62,9 @@ async def require(conn: Connection) -> None:
     await _check_server(conn)
     if not await _exists(conn):
         raise SchemaMismatch("the database holds nothing of s3d")
-    await _check_version(conn)
+    found = await _version(conn)
+    if found != SCHEMA_VERSION:
+        raise _mismatch(found)
 
 
 async def create(conn: Connection) -> None:
@@ -89,11 +97,13 @@ async def _exists(conn: Connection) -> bool:
     return row is not None and bool(row[0])
 
 
-async def _check_version(conn: Connection) -> None:
+def _mismatch(found: int | None) -> SchemaMismatch:
+    return SchemaMismatch(f"the database has schema {found}; this server needs {SCHEMA_VERSION}")
+
+
+async def _version(conn: Connection) -> int | None:
     row = await (await conn.execute("SELECT version FROM schema_version")).fetchone()
-    found = row[0] if row else None
-    if found != SCHEMA_VERSION:
-        raise SchemaMismatch(f"the database has schema {found}; this server needs {SCHEMA_VERSION}")
+    return row[0] if row else None
 
 
 async def _check_server(conn: Connection) -> None:

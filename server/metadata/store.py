@@ -15,8 +15,8 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from server.metadata import access_keys, buckets, object_versions, settings_revision
 from server.metadata.batch import Batch
-from server.metadata.connection import UNAVAILABLE, Connection, connect, session
-from server.metadata.errors import MetadataOverloaded, MetadataUnavailable
+from server.metadata.connection import DAMAGED, UNAVAILABLE, Connection, connect, session
+from server.metadata.errors import MetadataOverloaded, MetadataUnavailable, RowsUnreadable
 from server.metadata.job_locks import try_lock
 from server.metadata.object_versions import Delete, Find, Publish, Put
 from server.metadata.outage import Outage, is_dead
@@ -151,7 +151,7 @@ class Metadata:
     async def connection(self) -> AsyncIterator[Connection]:
         """Yield a borrowed connection in autocommit mode, for reads.
 
-        Raises MetadataUnavailable, MetadataOverloaded.
+        Raises MetadataUnavailable, MetadataOverloaded, RowsUnreadable.
         """
         if self._outage.is_on:
             raise MetadataUnavailable("PostgreSQL is away")
@@ -167,6 +167,8 @@ class Metadata:
         except (*UNAVAILABLE, PoolTimeout) as error:
             self._outage.suspect()
             raise MetadataUnavailable(str(error)) from error
+        except DAMAGED as error:
+            raise RowsUnreadable(str(error)) from error
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

@@ -1,9 +1,11 @@
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from server.blobs.layout import open_layout
 from server.blobs.read_only import ReadOnlyFlag
 from server.blobs.store import BlobStore
 from server.metadata.connection import Connection
@@ -12,8 +14,15 @@ from tests.jobs.node import Node
 from tests.metadata.rows import new_bucket
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty blob directory: to copy one takes less fsyncs than to make one."""
+    return open_layout(tmp_path_factory.mktemp("template") / "blobs", ReadOnlyFlag()).root
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[BlobStore]:
+def store(tmp_path: Path, template: Path) -> Iterator[BlobStore]:
+    shutil.copytree(template, tmp_path / "blobs")
     opened = BlobStore.open(
         tmp_path / "blobs", inline_limit=0, threads=2, read_only=ReadOnlyFlag(), reserve_bytes=0
     )
@@ -34,3 +43,10 @@ async def node(database_url: str, store: BlobStore) -> AsyncIterator[Node]:
 async def conn(node: Node) -> AsyncIterator[Connection]:
     async with await psycopg.AsyncConnection.connect(node.url, autocommit=True) as connection:
         yield connection
+
+
+@pytest.fixture
+async def elsewhere(database_url: str) -> AsyncIterator[Metadata]:
+    """The metadata as another process has them."""
+    async with Metadata.opened(database_url, connections=1, timeout_seconds=5) as metadata:
+        yield metadata

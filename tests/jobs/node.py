@@ -1,5 +1,6 @@
 """One worker without its HTTP: metadata, blobs, and what a test does to them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from server.blobs.receiving import ReceivedBlob
@@ -32,7 +33,7 @@ class Node:
             async def publish() -> None:
                 await self.blobs.publish([received])
 
-            said = content(BlobBody(received.blob))
+            said = replace(content(BlobBody(received.blob)), size=len(data))
             await self.metadata.put(self.home.id, ObjectKey(key), said, allowed, publish=publish)
 
     async def publish(self, data: bytes) -> Blob:

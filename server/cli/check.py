@@ -1,0 +1,131 @@
+"""s3d check: looks at both sides, rows and files, and names every broken invariant."""
+
+import sys
+import time
+from collections import Counter, defaultdict
+from dataclasses import asdict
+from typing import Any, Final
+
+import click
+import orjson
+
+from server.blobs.store import BlobStore
+from server.cli.metadata import in_stores, printable
+from server.cli.options import DATABASE, with_settings
+from server.cli.progress import Progress
+from server.config import Settings
+from server.jobs.check import Check, Looked
+from server.metadata.store import Metadata
+from server.model.invariant import Finding, Invariant
+
+# Cases of a broken invariant that a person is shown; --json shows all.
+_EXAMPLES: Final = 5
+
+
+class _Report:
+    """Counts what is found, and prints or keeps a few examples of it."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.counts: Counter[Invariant] = Counter()
+        self._examples: defaultdict[Invariant, list[Finding]] = defaultdict(list)
+        self._as_json = as_json
+
+    def add(self, finding: Finding) -> None:
+        """Take one more finding; as JSON it is printed at once."""
+        self.counts[finding.invariant] += 1
+        if self._as_json:
+            _print_json(_as_object(finding))
+        elif len(self._examples[finding.invariant]) < _EXAMPLES:
+            self._examples[finding.invariant].append(finding)
+
+    def end(self, looked: Looked) -> None:
+        """Print what a person is to know, or the last line of JSON."""
+        if self._as_json:
+            _print_json({"looked_at": asdict(looked), "broken": self.counts.total()})
+            return
+        for invariant in Invariant:
+            if count := self.counts[invariant]:
+                click.echo(
+                    f"{invariant.severity:6}  {invariant.rule:9}  {invariant.broken}: {count}"
+                )
+                for example in self._examples[invariant]:
+                    click.echo(
+                        "        " + printable(f"{example.subject}  {example.detail}".rstrip())
+                    )
+                if count > _EXAMPLES:
+                    click.echo(f"        … and {count - _EXAMPLES} more; --json shows all")
+        for line in _summary(looked):
+            click.echo(line)
+        click.echo(_verdict(self.counts))
+
+
+@click.command()
+@click.option("--read-data", is_flag=True, help="Read every byte and compare its checksums, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, a finding a line.")
+@with_settings(DATABASE | {"trash_grace_seconds"})
+def check(settings: Settings, read_data: bool, as_json: bool) -> None:
+    """Look at the metadata and at the blob directory, and name every broken invariant.
+
+    Changes nothing. Works beside a running server and on a stopped one. What "must" hold loses or
+    hides data when it is broken; what "should" is repairable, most of it by `s3d sweep`.
+
+    The status is 0 only where everything holds, and 1 where anything is broken.
+    """
+    report = _Report(as_json=as_json)
+
+    async def look(metadata: Metadata, blobs: BlobStore) -> Looked:
+        with Progress() as progress:
+            looking = Check(
+                metadata,
+                blobs,
+                found=report.add,
+                progress=progress,
+                now=time.time(),
+                grace_seconds=settings.trash_grace_seconds,
+            )
+            return await looking.run(read_data=read_data)
+
+    report.end(in_stores(settings, look))
+    sys.exit(1 if report.counts else 0)
+
+
+def _as_object(finding: Finding) -> dict[str, Any]:
+    return {
+        "severity": finding.invariant.severity,
+        "rule": finding.invariant.rule,
+        "broken": finding.invariant.broken,
+        "subject": finding.subject,
+        "detail": finding.detail,
+    }
+
+
+def _print_json(values: dict[str, Any]) -> None:
+    # A file name of another program need not be UTF-8.
+    click.echo(orjson.dumps(_encodable(values)).decode())
+
+
+def _encodable(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.encode("utf-8", "backslashreplace").decode() if type(value) is str else value
+        for name, value in values.items()
+    }
+
+
+def _summary(looked: Looked) -> list[str]:
+    lines = [
+        f"Looked at {looked.buckets} buckets, {looked.objects} objects,"
+        f" {looked.uploads} uploads in progress, {looked.blobs} blobs of {looked.blob_bytes} bytes."
+    ]
+    if looked.bytes_read or looked.bodies_read:
+        lines.append(f"Read {looked.bytes_read} bytes.")
+    if looked.scrub is not None and looked.blobs:
+        oldest = "" if looked.scrub.oldest is None else f"; oldest look {looked.scrub.oldest:%F %T}"
+        lines.append(f"The scrub has not seen {looked.scrub.never_seen} blobs yet{oldest}.")
+    return lines
+
+
+def _verdict(counts: Counter[Invariant]) -> str:
+    if not counts:
+        return "Everything holds."
+    must = sum(1 for invariant in counts if invariant.severity == "must")
+    return f"Broken: {must} that must hold, {len(counts) - must} that should."

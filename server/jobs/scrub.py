@@ -1,0 +1,137 @@
+"""Reads every blob again, at a set pace, and says which are rotten: D9.
+
+What a read never touches rots unseen, and is found when it is too late to write it again. The scrub
+repairs nothing and removes nothing: a client that stores the same bytes again repairs the blob.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Collection
+from typing import Final
+
+import structlog
+
+from server.blobs.errors import StorageError
+from server.blobs.store import BlobStore
+from server.jobs.whole_blobs import fault_of
+from server.metadata import scrubs
+from server.metadata.connection import Connection
+from server.metadata.errors import MetadataError
+from server.metadata.store import Metadata
+from server.model.blob import Blob
+from server.model.names import BlobDigest
+
+# How often is looked whether a blob is due, or another node has ceased to scrub.
+_LOOK_SECONDS: Final = 60.0
+# Blobs that are asked for, and noted as whole, at once: small ones cost a commit together.
+_BATCH: Final = 100
+# After so long the lock is asked for anew, once the blob at hand is read.
+_TURN_SECONDS: Final = 60.0
+# So long are notes kept back at most: what was read before a restart is not read again after it.
+_NOTE_SECONDS: Final = 10.0
+# To find and open a file costs a disk as much as so many bytes: a million small blobs are not read
+# in a rush either.
+_LEAST_BYTES: Final = 64 << 10
+# A rotten blob is read, and spoken of, again and again: until it is repaired or gone.
+_ROTTEN_SECONDS: Final = 3600.0
+
+
+class Pace:
+    """Bytes per second. One that was idle does not make up for it."""
+
+    def __init__(self, bytes_per_second: float, clock: Callable[[], float]) -> None:
+        self._bytes_per_second = bytes_per_second
+        self._clock = clock
+        self._free_at = 0.0  # when the bytes so far are paid for
+
+    def after(self, count: int) -> float:
+        """Return how many seconds to wait after so many bytes were read."""
+        now = self._clock()
+        self._free_at = max(self._free_at, now) + count / self._bytes_per_second
+        return self._free_at - now
+
+
+class Scrub:
+    """The scrub of one worker. Only one works at a time across all workers and nodes.
+
+    bytes_per_second: more than 0. every_seconds: how often each blob is to be seen.
+    """
+
+    def __init__(
+        self,
+        metadata: Metadata,
+        blobs: BlobStore,
+        *,
+        bytes_per_second: int,
+        every_seconds: float,
+    ) -> None:
+        self._metadata = metadata
+        self._blobs = blobs
+        self._every_seconds = every_seconds
+        self._clock = time.monotonic
+        self._pace = Pace(bytes_per_second, self._clock)
+        self._log = structlog.get_logger()
+
+    async def run_for_ever(self) -> None:
+        """Scrub whatever is due, again and again; trouble is logged and tried again next time."""
+        noted = 0
+        while True:
+            if not noted:
+                await asyncio.sleep(_LOOK_SECONDS)
+            noted = 0
+            try:
+                # A few blobs, then the lock again: its connection may have broken meanwhile.
+                async with self._metadata.alone("scrub") as is_alone:
+                    if is_alone:
+                        noted = await self.run()
+            except (MetadataError, StorageError) as error:
+                self._log.warning("scrub failed", error=str(error))
+            except Exception as error:  # noqa: BLE001 - a job that ends would end until a restart
+                self._log.error("scrub failed", exc_info=error)
+
+    async def run(self) -> int:
+        """Look at the blobs that have waited for the longest; return of how many it was noted."""
+        async with self._metadata.connection() as conn:
+            rotten = await scrubs.rotten(conn, every_seconds=_ROTTEN_SECONDS, limit=_BATCH)
+            due = await scrubs.due(conn, every_seconds=self._every_seconds, limit=_BATCH)
+        noted = 0
+        whole: list[BlobDigest] = []
+        began = last_note = self._clock()
+        for blob in (*rotten, *due):
+            if self._clock() - began > _TURN_SECONDS:
+                break
+            fault = await self._fault_of(blob)
+            if isinstance(fault, StorageError):
+                self._log.warning("a blob cannot be scrubbed", error=str(fault))
+            elif fault is not None:
+                self._log.error("a blob is rotten", digest=blob.digest.hex(), reason=fault)
+                noted += await self._note(scrubs.seen_rotten, [blob.digest])
+            else:
+                whole.append(blob.digest)
+            if self._clock() - last_note > _NOTE_SECONDS:
+                noted += await self._note(scrubs.seen_whole, whole)
+                last_note = self._clock()
+                whole = []
+        return noted + await self._note(scrubs.seen_whole, whole)
+
+    async def _fault_of(self, blob: Blob) -> str | StorageError | None:
+        await self._wait_after(_LEAST_BYTES)
+        try:
+            return await fault_of(self._metadata, self._blobs, blob, self._wait_after)
+        except StorageError as error:  # of this file, perhaps: the others are read all the same
+            return error
+
+    async def _wait_after(self, count: int) -> None:
+        await asyncio.sleep(self._pace.after(count))
+
+    async def _note(
+        self,
+        note: Callable[[Connection, Collection[BlobDigest]], Awaitable[int]],
+        digests: Collection[BlobDigest],
+    ) -> int:
+        if not digests:
+            return 0
+        # After a failed fsync memory and disk may differ, and what was read says nothing (D6).
+        self._blobs.refuse_when_read_only()
+        async with self._metadata.connection() as conn:
+            return await note(conn, digests)

@@ -1,0 +1,110 @@
+"""What the scrub asks and notes: which blob was not seen for the longest, and what became of it.
+
+A note is one statement of its own that skips rows which somebody else has locked: a blob that is
+written or swept at this moment is looked at another time, and no request waits for the scrub.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, LiteralString
+
+from server.metadata.connection import Connection, unhurried
+from server.model.blob import Blob
+from server.model.names import BlobDigest
+
+# Two ranges of the index blob_seen_whole: where nothing is due, nothing is passed over.
+_DUE: Final[LiteralString] = """
+    (SELECT digest, size, block_crcs
+       FROM blob
+      WHERE trashed IS NULL AND rotten IS NULL AND seen_whole IS NULL
+      LIMIT %(limit)s)
+     UNION ALL
+    (SELECT digest, size, block_crcs
+       FROM blob
+      WHERE trashed IS NULL AND rotten IS NULL
+        AND seen_whole < now() - make_interval(secs => %(every_seconds)s)
+      ORDER BY seen_whole
+      LIMIT %(limit)s)
+     LIMIT %(limit)s
+"""
+
+# Index blob_rotten.
+_ROTTEN: Final[LiteralString] = """
+    SELECT digest, size, block_crcs
+      FROM blob
+     WHERE trashed IS NULL
+       AND rotten < now() - make_interval(secs => %(every_seconds)s)
+     ORDER BY rotten
+     LIMIT %(limit)s
+"""
+
+_LOCKED: Final[LiteralString] = """
+    (SELECT digest FROM blob
+      WHERE digest = ANY(%(digests)s::bytea[]) AND trashed IS NULL
+      ORDER BY digest
+        FOR NO KEY UPDATE SKIP LOCKED)
+"""
+
+_SEEN_WHOLE: Final[LiteralString] = f"""
+    UPDATE blob SET seen_whole = now(), rotten = NULL WHERE digest IN {_LOCKED}
+"""
+
+_SEEN_ROTTEN: Final[LiteralString] = f"UPDATE blob SET rotten = now() WHERE digest IN {_LOCKED}"
+
+_STATUS: Final[LiteralString] = """
+    SELECT count(*) FILTER (WHERE seen_whole IS NULL), min(seen_whole),
+           count(*) FILTER (WHERE rotten IS NOT NULL)
+      FROM blob
+     WHERE trashed IS NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ScrubStatus:
+    """How far the scrub is: blobs it never saw whole, the oldest look, blobs it found rotten."""
+
+    never_seen: int
+    oldest: datetime | None
+    rotten: int
+
+
+async def due(conn: Connection, *, every_seconds: float, limit: int) -> Sequence[Blob]:
+    """Return blobs that were not seen whole for so long, those never seen first."""
+    return await _blobs(conn, _DUE, every_seconds, limit)
+
+
+async def rotten(conn: Connection, *, every_seconds: float, limit: int) -> Sequence[Blob]:
+    """Return rotten blobs that were not looked at again for so long, the oldest look first."""
+    return await _blobs(conn, _ROTTEN, every_seconds, limit)
+
+
+async def seen_whole(conn: Connection, digests: Collection[BlobDigest]) -> int:
+    """Note that the files of these blobs are whole now; a repaired one is not rotten any more.
+
+    Returns of how many it was noted.
+    """
+    return (await conn.execute(_SEEN_WHOLE, {"digests": list(digests)})).rowcount
+
+
+async def seen_rotten(conn: Connection, digests: Collection[BlobDigest]) -> int:
+    """Note that the files of these blobs are rotten or lost now; return of how many."""
+    return (await conn.execute(_SEEN_ROTTEN, {"digests": list(digests)})).rowcount
+
+
+async def status(conn: Connection) -> ScrubStatus:
+    """Return how far the scrub is; reads every row of the table, in the caller's transaction."""
+    await unhurried(conn)
+    row = await (await conn.execute(_STATUS)).fetchone()
+    assert row is not None, "an aggregate is a row"
+    return ScrubStatus(never_seen=row[0], oldest=row[1], rotten=row[2])
+
+
+async def _blobs(
+    conn: Connection, query: LiteralString, every_seconds: float, limit: int
+) -> Sequence[Blob]:
+    values = {"every_seconds": every_seconds, "limit": limit}
+    cursor = await conn.execute(query, values)
+    return [
+        Blob(BlobDigest(bytes(row[0])), row[1], bytes(row[2])) for row in await cursor.fetchall()
+    ]

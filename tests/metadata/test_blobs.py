@@ -1,0 +1,82 @@
+"""Table blob as `s3d check` and `s3d blob` read it."""
+
+import pytest
+
+from server.metadata import blobs, scrubs
+from server.metadata.connection import Connection
+from server.model.blob import Slice
+from server.model.bucket import Bucket
+from tests.metadata.rows import blob, complete, new_upload, put_blob, put_part
+
+ALL = sorted((blob(str(number)) for number in range(5)), key=lambda each: each.digest)
+
+
+@pytest.fixture
+async def stored(conn: Connection, home: Bucket) -> None:
+    for each in ALL:
+        await put_blob(conn, home, each.digest.hex(), each)
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize("limit", [1, 2, 5, 6])
+async def test_pages_hold_every_blob_once_in_order(conn: Connection, limit: int) -> None:
+    found, after = [], b""
+    while page := await blobs.page(conn, after=after, limit=limit, with_crcs=True):
+        assert len(page) <= limit
+        found += [record.blob for record in page]
+        after = page[-1].blob.digest
+
+    assert found == ALL
+
+
+@pytest.mark.usefixtures("stored")
+async def test_a_page_leaves_the_crcs_out_for_who_does_not_need_them(conn: Connection) -> None:
+    page = await blobs.page(conn, after=b"", limit=5, with_crcs=False)
+
+    assert [record.blob.block_crcs for record in page] == [b""] * 5
+
+
+@pytest.mark.usefixtures("stored")
+async def test_known_are_those_with_a_row(conn: Connection) -> None:
+    unknown = blob("unknown").digest
+
+    assert await blobs.known(conn, [ALL[0].digest, unknown]) == {ALL[0].digest}
+    assert await blobs.find(conn, unknown) is None
+
+
+@pytest.mark.usefixtures("stored")
+async def test_totals_count_all_and_the_bytes_of_those_that_live(conn: Connection) -> None:
+    await conn.execute("UPDATE blob SET trashed = now() WHERE digest = %s", [ALL[0].digest])
+
+    assert await blobs.totals(conn) == (5, 4 * ALL[0].size)
+
+
+async def test_named_by_are_the_objects_of_the_blob_and_of_its_slices(
+    conn: Connection, home: Bucket
+) -> None:
+    one, two = ALL[:2]
+    await put_blob(conn, home, "whole", one)
+    await put_blob(conn, home, "another", two)
+    upload = await new_upload(conn, home, "parts")
+    await put_part(conn, upload, 1, [Slice(one, 0, 2), Slice(two, 0, 2), Slice(one, 1, 2)])
+    await complete(conn, home, upload, 6)
+
+    assert await blobs.named_by(conn, one.digest, limit=10) == [
+        (home.name, "parts"),
+        (home.name, "whole"),
+    ]
+    assert await blobs.named_by(conn, one.digest, limit=1) == [(home.name, "parts")]
+
+
+async def test_a_write_leaves_what_the_scrub_noted(conn: Connection, home: Bucket) -> None:
+    """Neither is a column that a writer pays for; the scrub looks again at what was rotten."""
+    await put_blob(conn, home, "k", ALL[0])
+    await scrubs.seen_whole(conn, [ALL[0].digest])
+    await scrubs.seen_rotten(conn, [ALL[0].digest])
+    before = await blobs.find(conn, ALL[0].digest)
+
+    await put_blob(conn, home, "l", ALL[0])
+
+    assert await blobs.find(conn, ALL[0].digest) == before
+    assert before is not None
+    assert before.rotten is not None
