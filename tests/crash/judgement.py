@@ -1,0 +1,69 @@
+"""What must hold of a server after a crash, whatever crashed."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import psycopg
+
+from server.blobs.read_only import ReadOnlyFlag
+from server.blobs.store import BlobStore
+from server.jobs.sweep import Sweep
+from server.metadata.store import Metadata
+from tests.crash.load import Load
+from tests.fix_s3 import client_of
+from tests.fix_server import RunningServer
+from tests.invariants import broken, leftovers
+
+
+QUIET_SECONDS = 20
+_BUSY = """
+    SELECT count(*) FROM pg_stat_activity
+     WHERE application_name = 's3d' AND pid <> pg_backend_pid() AND state <> 'idle'
+"""
+
+
+async def assert_nothing_is_lost(server: RunningServer, load: Load) -> None:
+    """Compare the ledger with what can be read, the database with the disk, and then sweep.
+
+    No client may be writing.
+    """
+    assert server.data is not None
+    blobs = server.data / "blobs"
+    async with _nobody_sweeps(server):
+        assert await load.refuted(client_of(server)) == []
+        assert broken(server.metadata_url, blobs) == []
+        assert await left_after_a_sweep(server) == []
+        assert broken(server.metadata_url, blobs) == []
+        assert await load.refuted(client_of(server)) == []
+
+
+@contextlib.asynccontextmanager
+async def _nobody_sweeps(server: RunningServer) -> AsyncIterator[None]:
+    """Keep the sweep of the server away, and wait until the last request has ended.
+
+    Else a file may go between the look at its row and the look at the disk.
+    """
+    async with await psycopg.AsyncConnection.connect(server.metadata_url, autocommit=True) as conn:
+        # What Metadata.alone("sweep") locks.
+        await conn.execute("SELECT pg_advisory_lock(1, hashtext('sweep'))")
+        async with asyncio.timeout(QUIET_SECONDS):
+            while (await (await conn.execute(_BUSY)).fetchone()) != (0,):
+                await asyncio.sleep(0.02)
+        yield
+
+
+async def left_after_a_sweep(server: RunningServer) -> list[str]:
+    """Return what is left once orphans, too, are swept, as hours later they would be."""
+    assert server.data is not None
+    blobs = server.data / "blobs"
+    store = BlobStore.open(blobs, inline_limit=0, threads=2, read_only=ReadOnlyFlag())
+    with contextlib.closing(store):
+        async with Metadata.opened(
+            server.metadata_url, connections=2, timeout_seconds=20
+        ) as metadata:
+            sweep = Sweep(metadata, store, grace_seconds=0)
+            await sweep.trash_orphans(age_seconds=-60)
+            await sweep.run()
+            await sweep.run()
+    return leftovers(server.metadata_url, blobs)
