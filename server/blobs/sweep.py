@@ -9,7 +9,7 @@ import stat
 from collections.abc import Generator
 from pathlib import Path
 
-from server.blobs.files import disk_errors
+from server.blobs.files import close, disk_errors
 from server.blobs.layout import SHARDS, Layout, digest_named
 from server.model.names import BlobDigest
 
@@ -76,7 +76,7 @@ def _remove_if_unlocked(path: str) -> bool:
     except (BlockingIOError, FileNotFoundError):
         return False
     finally:
-        os.close(fd)
+        close(fd)
     return True
 
 
