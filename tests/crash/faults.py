@@ -207,4 +207,30 @@ ON_A_SERVER: Sequence[Fault] = (
     ),
 )
 
-FAULTS: Sequence[Fault] = (*ON_FILES, *ON_ROWS, *ON_A_SERVER)
+# The same again for a judge that looks at no call: what is missing is missing after the cut.
+_POWER_CUT = "tests/crash/test_power_cut.py::test_what_was_acknowledged_outlives_a_power_cut"
+ON_A_DISK: Sequence[Fault] = (
+    Fault(
+        "D1: a file is not fsynced, and the power is cut",
+        "server/blobs/staging.py",
+        "        fsync(self._opened().fd, self._read_only)",
+        "        self._opened()",
+        _POWER_CUT,
+    ),
+    Fault(
+        "D1: a directory is not fsynced, and the power is cut",
+        "server/blobs/store.py",
+        "        fsync_directories(shards, self._read_only)\n",
+        "",
+        _POWER_CUT,
+    ),
+    Fault(
+        "D2: PostgreSQL commits asynchronously, and the power is cut",
+        "server/metadata/connection.py",
+        '"-c synchronous_commit=on"',
+        '"-c synchronous_commit=off"',
+        _POWER_CUT,
+    ),
+)
+
+FAULTS: Sequence[Fault] = (*ON_FILES, *ON_ROWS, *ON_A_SERVER, *ON_A_DISK)

@@ -68,6 +68,13 @@ class Load:
                 ):
                     await asyncio.sleep(0.02)
 
+    async def put_one(self, s3: S3Client) -> None:
+        """Store one more blob, while no client is running; it must be acknowledged."""
+        key, number = _keys_of(0)[0], next(self._numbers)
+        self._ask(key, number)
+        await self._put(s3, f"/{BUCKET}/{key}", numbered(number, LARGE))
+        self._answered(key, number)
+
     async def refuted(self, s3: S3Client) -> Sequence[str]:
         """Return what the server holds and the file of the ledger does not allow."""
         wrong = []
