@@ -145,8 +145,8 @@ async def _delete_several(s3: S3Client, name: str) -> Case:
     return Case(
         lambda: s3.request("POST", f"/{BUCKET}?delete", headers=said, body=document),
         _looking(s3, *names),
-        [_hash(body) for body in bodies],
-        [None for _ in bodies],
+        tuple(_hash(body) for body in bodies),
+        tuple(None for _ in bodies),
         is_one=False,
     )
 
