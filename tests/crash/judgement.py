@@ -9,6 +9,7 @@ import psycopg
 from server.blobs.read_only import ReadOnlyFlag
 from server.blobs.store import BlobStore
 from server.jobs.sweep import Sweep
+from server.metadata.errors import MetadataError
 from server.metadata.store import Metadata
 from tests.crash.load import Load
 from tests.fix_s3 import client_of
@@ -55,16 +56,46 @@ async def _nobody_sweeps(server: RunningServer) -> AsyncIterator[None]:
 async def left_after_a_sweep(server: RunningServer) -> list[str]:
     """Return what is left once orphans, too, are swept, as hours later they would be."""
     assert server.data is not None
-    blobs = server.data / "blobs"
-    store = BlobStore.open(blobs, inline_limit=0, threads=2, read_only=ReadOnlyFlag())
+    async with _sweep_of(server) as sweep:
+        # Twice: an upload of bytes that wait in trash/, cut short, leaves a file that is an orphan
+        # only once the row of those in trash/ is gone.
+        for _ in range(2):
+            await sweep.trash_orphans(age_seconds=-60)
+            await sweep.run()
+    return leftovers(server.metadata_url, server.data / "blobs")
+
+
+@contextlib.asynccontextmanager
+async def restless_sweep(server: RunningServer) -> AsyncIterator[None]:
+    """Let another node sweep without rest, whatever happens to the server meanwhile.
+
+    So a database that dies loses the locks of a sweep that is in the middle of its work.
+    """
+    async with _sweep_of(server) as sweep:
+        sweeping = asyncio.create_task(_sweep_on(sweep))
+        try:
+            yield
+        finally:
+            assert not sweeping.done(), sweeping.exception()
+            sweeping.cancel()
+            await asyncio.gather(sweeping, return_exceptions=True)
+
+
+async def _sweep_on(sweep: Sweep) -> None:
+    while True:
+        with contextlib.suppress(MetadataError):
+            await sweep.run()
+        await asyncio.sleep(0.01)
+
+
+@contextlib.asynccontextmanager
+async def _sweep_of(server: RunningServer) -> AsyncIterator[Sweep]:
+    assert server.data is not None
+    store = BlobStore.open(
+        server.data / "blobs", inline_limit=0, threads=2, read_only=ReadOnlyFlag()
+    )
     with contextlib.closing(store):
         async with Metadata.opened(
             server.metadata_url, connections=2, timeout_seconds=20
         ) as metadata:
-            sweep = Sweep(metadata, store, grace_seconds=0)
-            # Twice: an upload of bytes that wait in trash/, cut short, leaves a file that is an
-            # orphan only once the row of those in trash/ is gone.
-            for _ in range(2):
-                await sweep.trash_orphans(age_seconds=-60)
-                await sweep.run()
-    return leftovers(server.metadata_url, blobs)
+            yield Sweep(metadata, store, grace_seconds=0)

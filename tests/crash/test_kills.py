@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 
 from tests import fix_totals
-from tests.crash.judgement import assert_nothing_is_lost
+from tests.crash.judgement import assert_nothing_is_lost, restless_sweep
 from tests.crash.load import BUCKET, RECOVERY_SECONDS, Load
-from tests.crash.processes import ENDS_THE_SERVER, KILLS
+from tests.crash.processes import ENDS_THE_SERVER, KILLS, kill_everything
 from tests.fix_s3 import client_of
-from tests.fix_server import RunningServer, complaints_of, running_server
+from tests.fix_server import RunningServer, complaints_of, running_server, starting_server
 from tests.fix_totals import FULL, Count
+from tests.invariants import broken
 
 pytestmark = [
     pytest.mark.crash,
@@ -40,6 +41,10 @@ LONG: Mapping[str, int] = {
 }
 SHORT: Mapping[str, int] = dict.fromkeys(KILLS, 1)
 ROUNDS: Sequence[int] = range(10) if FULL else range(1)
+STARTS: Sequence[int] = range(5) if FULL else range(1)
+KILLED_STARTS = 4 if FULL else 2
+# Making the cluster takes the most of a first start.
+START_SECONDS = 2.5
 # A kill comes at a moment up to so long after the clients were answered again.
 MOMENT_SECONDS = 0.4
 
@@ -70,11 +75,30 @@ async def test_what_was_acknowledged_outlives_the_kill_of_any_process(
         count(fix_totals.KILLS, kind=kind)
 
 
+@pytest.mark.parametrize("seed", STARTS)
+async def test_a_server_that_is_killed_while_it_starts_starts_again(
+    seed: int, tmp_path: Path, count: Count
+) -> None:
+    """Its first start among them: PostgreSQL has no cluster yet, the blobs no directories."""
+    choose = random.Random(seed)
+    for _ in range(KILLED_STARTS):
+        with starting_server(tmp_path, environment=IMPATIENT) as server:
+            await asyncio.sleep(choose.uniform(0, START_SECONDS))
+            kill_everything(server, choose)
+
+    with running_server(tmp_path, environment=IMPATIENT) as server:
+        s3 = client_of(server)
+        assert (await s3.put(f"/{BUCKET}")).status == 200
+        assert (await s3.put(f"/{BUCKET}/key", body=os.urandom(100_000))).status == 200
+        assert broken(server.metadata_url, tmp_path / "data" / "blobs") == []
+    count(fix_totals.KILLS, KILLED_STARTS, kind="everything, while it starts")
+
+
 async def one_life(
     server: RunningServer, load: Load, kills: Sequence[str], choose: random.Random
 ) -> None:
     """Kill one process after the other; after each one the clients must be served again."""
-    async with load.running(server):
+    async with restless_sweep(server), load.running(server):
         for kind in kills:
             await load.until_answered()
             await asyncio.sleep(choose.uniform(0, MOMENT_SECONDS))
