@@ -39,8 +39,6 @@ class LoopDisk:
         _run("mkfs.ext4", "-q", str(self.image))
         self.at.mkdir(mode=0o711)
         self.mount()
-        (self.at / "lost+found").rmdir()  # the server takes an empty directory alone
-        os.fsync(self._root)
 
     def mount(self) -> None:
         _run("mount", "-t", "ext4", "-o", _OPTIONS, str(self.image), str(self.at))
