@@ -7,7 +7,6 @@ request that is sent then. How many there are is found out by counting.
 import asyncio
 import contextlib
 import os
-import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -102,11 +101,10 @@ class Node:
                 await asyncio.sleep(0.02)
 
     def threads(self, worker: int) -> dict[str, int]:
-        """Return the threads of the worker by what they do."""
+        """Return the threads of the worker that touch files and sockets, by what they do."""
         others = {int(each.name) for each in Path(f"/proc/{worker}/task").iterdir()} - {worker}
-        assert len(others) == 2, others
-        writer = max(others, key=lambda thread: _written(worker, thread))
-        (reader,) = others - {writer}
+        writer = max(others, key=lambda thread: _bytes(worker, thread, "wchar:"))
+        reader = max(others - {writer}, key=lambda thread: _bytes(worker, thread, "rchar:"))
         return {LOOP: worker, WRITER: writer, READER: reader}
 
     async def calls_of(self, case: Case) -> set[tuple[str, str]]:
@@ -118,7 +116,10 @@ class Node:
             answer = await case.send()
         assert answer.status in (200, 204), answer
         roles = {thread: role for role, thread in self.threads(worker).items()}
-        return {(roles[call.thread], call.name) for call in calls(self.trace)}
+        made = calls(self.trace)
+        by_others = [c.text for c in made if c.thread not in roles and str(self.blobs) in c.text]
+        assert by_others == [], "one thread writes files and one reads them"
+        return {(roles[call.thread], call.name) for call in made if call.thread in roles}
 
     async def send(self, case: Case, role: str, call: str, injection: str) -> Answer | None:
         """Return the answer to the request, None where the connection broke off.
@@ -147,11 +148,7 @@ class Node:
     async def staged(self) -> Sequence[str]:
         return await Disk(self.blobs).staged_afterwards()
 
-    def tracebacks(self) -> Sequence[str]:
-        assert self.server.log is not None
-        return re.findall(r"Traceback \(most.*|request failed.*", self.server.log.read_text())
 
-
-def _written(worker: int, thread: int) -> int:
+def _bytes(worker: int, thread: int, counter: str) -> int:
     counters = Path(f"/proc/{worker}/task/{thread}/io").read_text().split()
-    return int(counters[counters.index("wchar:") + 1])
+    return int(counters[counters.index(counter) + 1])

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Sequence
 
 import psycopg
 
@@ -51,6 +52,12 @@ async def _nobody_sweeps(server: RunningServer) -> AsyncIterator[None]:
             while (await (await conn.execute(_BUSY)).fetchone()) != (0,):  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.02)
         yield
+
+
+def defects_of(server: RunningServer) -> Sequence[str]:
+    """Return what the log has of errors that nobody foresaw."""
+    assert server.log is not None
+    return re.findall(r".*(?:Traceback \(most|request failed).*", server.log.read_text())
 
 
 async def left_after_a_sweep(server: RunningServer) -> list[str]:

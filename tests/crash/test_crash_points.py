@@ -14,7 +14,7 @@ import pytest
 
 from tests import fix_totals
 from tests.crash.injected import FILE_CALLS, LOOP, SOCKET_CALLS, Node
-from tests.crash.judgement import left_after_a_sweep
+from tests.crash.judgement import defects_of, left_after_a_sweep
 from tests.crash.kinds import KINDS, Arrange
 from tests.fix_totals import FULL, Count
 from tests.invariants import broken
@@ -58,7 +58,7 @@ async def test_a_worker_that_dies_at_any_call_of_a_write_loses_and_tears_nothing
 
     assert await left_after_a_sweep(node.server) == []
     assert broken(node.server.metadata_url, node.blobs) == []
-    assert node.tracebacks() == []
+    assert defects_of(node.server) == []
 
 
 async def killed_at_each(node: Node, arrange: Arrange, role: str, call: str) -> int:

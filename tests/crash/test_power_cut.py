@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests import fix_totals
-from tests.crash.judgement import assert_nothing_is_lost
+from tests.crash.judgement import assert_nothing_is_lost, defects_of
 from tests.crash.load import BUCKET, Load
 from tests.crash.loop_disks import LoopDisk, loop_disks, why_not
 from tests.crash.processes import kill_everything
@@ -81,6 +81,8 @@ async def test_what_was_acknowledged_outlives_a_power_cut(
         count(fix_totals.CUTS, kind=moment)
     with running_server(tmp_path, environment=IMPATIENT) as server:
         await assert_nothing_is_lost(server, load)
+    # Of the trouble that a dead disk makes nothing is unforeseen.
+    assert defects_of(server) == []
 
 
 @pytest.mark.parametrize("seed", FIRST_STARTS)

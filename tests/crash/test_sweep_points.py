@@ -20,7 +20,7 @@ import pytest
 
 from tests import fix_totals
 from tests.crash.injected import FILE_CALLS, SOCKET_CALLS, Node
-from tests.crash.judgement import left_after_a_sweep
+from tests.crash.judgement import defects_of, left_after_a_sweep
 from tests.crash.kinds import BUCKET
 from tests.crash.tracing import calls, traced
 from tests.fix_server import PROJECT
@@ -70,7 +70,7 @@ async def test_a_sweep_that_dies_at_any_call_loses_nothing_and_is_made_good(
             if swept.said:
                 break
             count(fix_totals.POINTS, kind="the sweep")
-    assert node.tracebacks() == []
+    assert defects_of(node.server) == []
 
 
 @pytest.mark.parametrize("errno", ERRNOS if FULL else ERRNOS[:1])
