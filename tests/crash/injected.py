@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.crash.kinds import BUCKET, Case
 from tests.crash.tracing import calls, traced
 from tests.fix_s3 import Disk, S3Client, client_of
-from tests.fix_server import RunningServer, running_server
+from tests.fix_server import RunningServer, own_database, running_server
 from tests.processes import workers_of
 from tests.wire import Answer
 
@@ -46,9 +46,10 @@ SOCKET_CALLS = frozenset(
 class Node:
     """The server, and what a test does to its worker. Use it with `opened`."""
 
-    def __init__(self, directory: Path, strace: Path) -> None:
+    def __init__(self, directory: Path, strace: Path, database_url: str | None) -> None:
         self._directory = directory
         self._strace = strace
+        self._database_url = database_url
         self._stack = ExitStack()
         self._names = iter(range(1_000_000))
         self.trace = directory / "trace"
@@ -58,18 +59,24 @@ class Node:
     @classmethod
     @contextlib.asynccontextmanager
     async def opened(cls, directory: Path, strace: Path) -> AsyncIterator["Node"]:
-        node = cls(directory, strace)
-        node.start()
-        try:
-            created = await node.s3.put(f"/{BUCKET}")
-            assert created.status == 200, created
-            yield node
-        finally:
-            node.stop()
+        with own_database() as database_url:
+            node = cls(directory, strace, database_url)
+            node.start()
+            try:
+                created = await node.s3.put(f"/{BUCKET}")
+                assert created.status == 200, created
+                yield node
+            finally:
+                node.stop()
 
     def start(self) -> None:
         self.server = self._stack.enter_context(
-            running_server(self._directory, workers=1, environment=SETTINGS)
+            running_server(
+                self._directory,
+                workers=1,
+                database_url=self._database_url,
+                environment=SETTINGS,
+            )
         )
         self.s3 = client_of(self.server)
 

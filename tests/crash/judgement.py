@@ -20,7 +20,8 @@ from tests.invariants import broken, leftovers
 QUIET_SECONDS = 20
 _BUSY = """
     SELECT count(*) FROM pg_stat_activity
-     WHERE application_name = 's3d' AND pid <> pg_backend_pid() AND state <> 'idle'
+     WHERE datname = current_database() AND application_name = 's3d' AND state <> 'idle'
+       AND pid <> pg_backend_pid()
 """
 
 

@@ -5,7 +5,6 @@ After an fsync that failed the node writes no more until it is restarted (D6).
 """
 
 import itertools
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,13 +18,7 @@ from tests.fix_totals import FULL, Count
 from tests.invariants import broken
 from tests.wire import Answer
 
-pytestmark = [
-    pytest.mark.crash,
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        "S3D_TEST_DATABASE_URL" in os.environ, reason="sweeps the database of its own server"
-    ),
-]
+pytestmark = [pytest.mark.crash, pytest.mark.slow]
 
 ERRNOS = ("EIO", "ENOSPC", "EMFILE", "EDQUOT")
 CASES = (

@@ -27,13 +27,7 @@ from tests.fix_server import PROJECT
 from tests.fix_totals import FULL, Count
 from tests.invariants import broken
 
-pytestmark = [
-    pytest.mark.crash,
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        "S3D_TEST_DATABASE_URL" in os.environ, reason="sweeps the database of its own server"
-    ),
-]
+pytestmark = [pytest.mark.crash, pytest.mark.slow]
 
 ERRNOS = ("EIO", "ENOSPC", "EMFILE", "EDQUOT")
 # The short form dies, and fails, where files get and lose their names.
