@@ -32,7 +32,7 @@ async def assert_nothing_is_lost(server: RunningServer, load: Load) -> None:
     """
     assert server.data is not None
     blobs = server.data / "blobs"
-    async with _nobody_sweeps(server):
+    async with in_silence(server):
         assert await load.refuted(client_of(server)) == []
         assert broken(server.metadata_url, blobs) == []
         assert await left_after_a_sweep(server) == []
@@ -41,10 +41,11 @@ async def assert_nothing_is_lost(server: RunningServer, load: Load) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _nobody_sweeps(server: RunningServer) -> AsyncIterator[None]:
+async def in_silence(server: RunningServer) -> AsyncIterator[None]:
     """Keep the sweep of the server away, and wait until the last request has ended.
 
-    Else a file may go between the look at its row and the look at the disk.
+    Else a file may go between the look at its row and the look at the disk. No client is running;
+    what the block asks for is all that happens.
     """
     async with await psycopg.AsyncConnection.connect(server.metadata_url, autocommit=True) as conn:
         # What Metadata.alone("sweep") locks.

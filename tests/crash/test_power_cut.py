@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests import fix_totals
-from tests.crash.judgement import assert_nothing_is_lost, defects_of
+from tests.crash.judgement import assert_nothing_is_lost, defects_of, in_silence
 from tests.crash.load import BUCKET, Load
 from tests.crash.loop_disks import LoopDisk, loop_disks, why_not
 from tests.crash.processes import kill_everything
@@ -115,8 +115,9 @@ async def cut_while_it_serves(
                 # Whoever acknowledges now what is not on a disk is found out.
                 await asyncio.sleep(choose.uniform(0, 0.1))
         if is_silent:
-            await load.put_one(client_of(server))
-            cut(disks, choose)
+            async with in_silence(server):
+                await load.put_one(client_of(server))
+                cut(disks, choose)
         kill_everything(server, choose)
     back_again(disks)
 
