@@ -1,5 +1,6 @@
 # make run     serve on http://127.0.0.1:9000 with everything in ./data
 # make test    run the tests
+# make crash   kill it at every call, fail every call, kill -9 its processes, cut its power: half an hour
 # make check   linters, types, import rules, architecture tests
 # make bench   this server, moto's and the limits of the machine, in one run
 # make format  let ruff format and repair what it can
@@ -19,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench format lock clean
+.PHONY: help run test crash check bench format lock clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -29,6 +30,10 @@ run: $(VENV)/installed-run
 
 test: $(VENV)/installed-test
 	$(BIN)/pytest -n auto $(ARGS)
+
+# Its short form is a part of make test. Two at a time: the tests wait more than they work.
+crash: $(VENV)/installed-test
+	S3D_TEST_CRASH=full $(BIN)/pytest -n 2 --dist worksteal tests/crash $(ARGS)
 
 check: $(VENV)/installed-check
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ pytest_plugins = [
     "tests.fix_files",
     "tests.fix_postgres",
     "tests.fix_server",
+    "tests.fix_totals",
     "tests.fix_s3",
     "tests.fix_virtual_hosts",
     "tests.fix_clients",

@@ -164,6 +164,26 @@ def running_server(
     arguments: more flags of `s3d serve`.
     The log is directory/server.log; a directory that is served again goes on with its log.
     """
+    with starting_server(
+        directory,
+        *arguments,
+        workers=workers,
+        database_url=database_url,
+        environment=environment,
+    ) as running:
+        wait_until_ready(running)
+        yield running
+
+
+@contextmanager
+def starting_server(
+    directory: Path,
+    *arguments: str,
+    workers: int = 2,
+    database_url: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[RunningServer]:
+    """Do as running_server, but do not wait until it answers."""
     data, log, port = directory / "data", directory / "server.log", free_port()
     command = [sys.executable, "-m", "server", "serve", str(data)]
     command += ["--address", f"127.0.0.1:{port}", "--workers", str(workers), *arguments]
@@ -182,19 +202,17 @@ def running_server(
             start_new_session=True,  # so that stop() can reach the workers as well
         )
     scheme = "https" if "--tls-cert" in arguments else "http"
-    running = RunningServer(
-        f"{scheme}://127.0.0.1:{port}",
-        ACCESS_KEY,
-        SECRET_KEY,
-        REGION,
-        data,
-        log,
-        process,
-        database_url=database_url,
-    )
     try:
-        wait_until_ready(running)
-        yield running
+        yield RunningServer(
+            f"{scheme}://127.0.0.1:{port}",
+            ACCESS_KEY,
+            SECRET_KEY,
+            REGION,
+            data,
+            log,
+            process,
+            database_url=database_url,
+        )
     finally:
         stop(process)
 

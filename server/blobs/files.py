@@ -7,7 +7,7 @@ import ctypes
 import errno
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from server.blobs.errors import DiskFull, FsyncFailed, StorageError
@@ -58,7 +58,13 @@ def fsync_directories(directories: Iterable[Path], read_only: ReadOnlyFlag) -> N
         try:
             fsync(fd, read_only)
         finally:
-            os.close(fd)
+            close(fd)
+
+
+def close(fd: int) -> None:
+    """Let go of the file. Never raises: what close could complain of, fsync has said before."""
+    with suppress(OSError):
+        os.close(fd)
 
 
 def preallocate(fd: int, length: int) -> None:

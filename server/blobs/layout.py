@@ -19,6 +19,8 @@ from server.model.names import BlobDigest
 
 VERSION = b"s3d blobs 1\n"
 SHARDS = tuple(f"{byte:02x}" for byte in range(256))
+# ext4 makes it in the root of a disk: blobs may have one of their own.
+OF_THE_DISK = "lost+found"
 _BLOB_NAME = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -135,6 +137,8 @@ def _is_unfinished(layout: Layout) -> bool:
     """
     ours = {path.name for path in layout.directories}
     for entry in layout.root.iterdir():
+        if entry.name == OF_THE_DISK:
+            continue
         is_ours = entry.name in ours and not entry.is_symlink() and entry.is_dir()
         if is_ours and (entry == layout.staging or not any(entry.iterdir())):
             continue

@@ -6,7 +6,7 @@ from concurrent.futures import Executor, Future
 from types import TracebackType
 
 from server.blobs.errors import RottenBlock
-from server.blobs.files import disk_errors
+from server.blobs.files import close, disk_errors
 from server.blobs.layout import Layout
 from server.blobs.threads import ended, run
 from server.model.blob import BLOCK_BYTES, BLOCK_CRC_BYTES, Slice
@@ -122,4 +122,4 @@ class OpenSlice:
     def _close(self) -> None:
         fd, self._fd = self._fd, None
         if fd is not None:
-            os.close(fd)
+            close(fd)

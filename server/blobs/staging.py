@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from server.blobs.errors import NodeReadOnly, StorageError
-from server.blobs.files import disk_errors, fsync, preallocate, write_all
+from server.blobs.files import close, disk_errors, fsync, preallocate, write_all
 from server.blobs.read_only import ReadOnlyFlag
 
 # After each such stretch the kernel is told to begin writing it out. Measured on 1 GiB that arrives
@@ -88,9 +88,7 @@ class StagedFile:
             with suppress(OSError):
                 if not self._published:
                     os.unlink(file.path)
-            # What close could still complain of, fsync has said before, or nobody needs any more.
-            with suppress(OSError):
-                os.close(file.fd)
+            close(file.fd)
 
     def _opened(self) -> _Open:
         if self._file is None:
@@ -110,6 +108,6 @@ class StagedFile:
                 break
             # A sweep had the lock between open and flock, and removed the file.
             self._file = None
-            os.close(fd)
+            close(fd)
         if self._length:
             preallocate(fd, self._length)

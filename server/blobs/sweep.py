@@ -9,8 +9,8 @@ import stat
 from collections.abc import Generator
 from pathlib import Path
 
-from server.blobs.files import disk_errors
-from server.blobs.layout import SHARDS, Layout, digest_named
+from server.blobs.files import close, disk_errors
+from server.blobs.layout import OF_THE_DISK, SHARDS, Layout, digest_named
 from server.model.names import BlobDigest
 
 
@@ -37,7 +37,7 @@ def old_trash(layout: Layout, *, changed_before: float) -> Generator[BlobDigest,
 
 def foreign_files(layout: Layout) -> Generator[Path, None, None]:
     """Yield what lies in the root, the shards and trash/ and does not belong there."""
-    ours = {path.name for path in (layout.version_file, *layout.directories)}
+    ours = {OF_THE_DISK, *(path.name for path in (layout.version_file, *layout.directories))}
     with os.scandir(layout.root) as entries:
         yield from (Path(entry.path) for entry in entries if entry.name not in ours)
     for directory in (layout.trash, *(layout.root / shard for shard in SHARDS)):
@@ -76,7 +76,7 @@ def _remove_if_unlocked(path: str) -> bool:
     except (BlockingIOError, FileNotFoundError):
         return False
     finally:
-        os.close(fd)
+        close(fd)
     return True
 
 

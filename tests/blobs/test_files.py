@@ -98,6 +98,22 @@ def test_fsync_that_fails_turns_the_node_read_only(
     assert read_only.is_set
 
 
+def test_a_close_that_fails_after_an_fsync_that_did_not_is_no_trouble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_only, close = ReadOnlyFlag(), os.close
+
+    def close_and_complain(fd: int) -> None:
+        close(fd)
+        raise OSError(errno.EIO, "I/O error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "close", close_and_complain)
+        files.fsync_directories([tmp_path], read_only)
+
+    assert not read_only.is_set
+
+
 def test_disk_errors_keep_the_cause_and_say_what_was_tried() -> None:
     with (
         pytest.raises(StorageError, match=r"could not write a body: .*I/O error") as raised,

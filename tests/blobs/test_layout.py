@@ -8,6 +8,7 @@ import pytest
 from server.blobs.errors import BlobLayoutError
 from server.blobs.layout import Layout, digest_named, open_layout
 from server.blobs.read_only import ReadOnlyFlag
+from server.blobs.sweep import foreign_files
 from tests.blobs.bodies import digest_of
 from tests.blobs.disk import SimulatedCrash, close_like_a_dead_process, files_in, install
 
@@ -87,6 +88,16 @@ def test_open_layout_refuses_a_directory_of_something_else(root: Path) -> None:
     with pytest.raises(BlobLayoutError, match=r"holds 'photo\.jpg'"):
         open_layout(root, ReadOnlyFlag())
     assert [path.name for path in root.iterdir()] == ["photo.jpg"]
+
+
+def test_open_layout_takes_an_ext4_of_its_own(root: Path) -> None:
+    """mkfs.ext4 leaves lost+found in the root of the new file system."""
+    (root / "lost+found").mkdir(parents=True)
+
+    layout = open_layout(root, ReadOnlyFlag())
+
+    assert layout.version_file.exists()
+    assert list(foreign_files(layout)) == []
 
 
 def test_open_layout_refuses_blobs_without_a_version(root: Path) -> None:

@@ -13,9 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from tests import fix_totals
 from tests.crash.tracing import Call, calls, traced
 from tests.fix_s3 import S3Client, client_of
 from tests.fix_server import RunningServer, running_server
+from tests.fix_totals import Count
+from tests.operations.uploads import begin
 from tests.processes import workers_of
 from tests.wire import Answer
 
@@ -100,7 +103,7 @@ def assert_in_order(steps: Sequence[Call]) -> None:
     ],
 )
 async def test_put_object_is_durable_before_it_is_committed_and_committed_before_it_is_answered(
-    node: Traced, headers: dict[str, str]
+    node: Traced, headers: dict[str, str], count: Count
 ) -> None:
     body = os.urandom(100_000)
 
@@ -109,10 +112,23 @@ async def test_put_object_is_durable_before_it_is_committed_and_committed_before
     )
 
     assert_in_order(steps_of_a_file(found, body))
+    count(fix_totals.ORDERS, kind="PutObject")
+
+
+async def test_put_object_over_another_is_durable_before_it_is_committed(
+    node: Traced, count: Count
+) -> None:
+    path, body = f"/{node.bucket}/replaced", os.urandom(100_000)
+    assert (await node.s3.put(path, body=os.urandom(100_000))).status == 200
+
+    found = await node.calls_of(lambda: node.s3.put(path, body=body))
+
+    assert_in_order(steps_of_a_file(found, body))
+    count(fix_totals.ORDERS, kind="PutObject over another")
 
 
 async def test_put_object_of_bytes_that_are_there_goes_through_every_step_again(
-    node: Traced,
+    node: Traced, count: Count
 ) -> None:
     """The copy that is there may have rotted, or be on its way to the trash."""
     body = os.urandom(100_000)
@@ -121,22 +137,36 @@ async def test_put_object_of_bytes_that_are_there_goes_through_every_step_again(
     found = await node.calls_of(lambda: node.s3.put(f"/{node.bucket}/second", body=body))
 
     assert_in_order(steps_of_a_file(found, body))
+    count(fix_totals.ORDERS, kind="PutObject of bytes that are there")
 
 
 async def test_upload_part_is_durable_before_it_is_committed_and_committed_before_it_is_answered(
-    node: Traced,
+    node: Traced, count: Count
 ) -> None:
-    body = os.urandom(100_000)
-    upload_id = (await node.s3.post(f"/{node.bucket}/parts?uploads")).texts("UploadId")[0]
-    part = f"/{node.bucket}/parts?partNumber=1&uploadId={upload_id}"
+    upload, body = await begin(node.s3, node.bucket, "parts"), os.urandom(100_000)
 
-    found = await node.calls_of(lambda: node.s3.put(part, body=body))
+    found = await node.calls_of(lambda: upload.put(1, body))
 
     assert_in_order(steps_of_a_file(found, body))
+    count(fix_totals.ORDERS, kind="UploadPart")
+
+
+async def test_upload_part_copy_of_a_body_in_its_row_is_durable_before_it_is_committed(
+    node: Traced, count: Count
+) -> None:
+    """A part is a blob however small: these bytes become a file."""
+    body = os.urandom(1000)
+    assert (await node.s3.put(f"/{node.bucket}/small-source", body=body)).status == 200
+    upload = await begin(node.s3, node.bucket, "copied")
+
+    found = await node.calls_of(lambda: upload.copy(1, f"{node.bucket}/small-source"))
+
+    assert_in_order(steps_of_a_file(found, body))
+    count(fix_totals.ORDERS, kind="UploadPartCopy")
 
 
 async def test_a_body_kept_in_its_row_touches_no_file_and_is_committed_before_it_is_answered(
-    node: Traced,
+    node: Traced, count: Count
 ) -> None:
     found = await node.calls_of(lambda: node.s3.put(f"/{node.bucket}/small", body=b"small"))
 
@@ -144,3 +174,4 @@ async def test_a_body_kept_in_its_row_touches_no_file_and_is_committed_before_it
     reply = one(found, "write", r'"HTTP/1.1 200 OK')
     assert_in_order([inserted[-1], reply])
     assert [c.text for c in found if c.name in ("rename", "fsync")] == []
+    count(fix_totals.ORDERS, kind="PutObject, kept in its row")

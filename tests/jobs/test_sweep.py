@@ -230,6 +230,24 @@ async def test_a_crash_between_unlink_and_commit_is_made_good(node: Node) -> Non
     assert node.leftovers() == []
 
 
+async def test_a_crash_of_an_upload_whose_bytes_wait_in_the_trash_is_made_good(
+    node: Node,
+) -> None:
+    """The file has its name, its row still says trash/: it is an orphan once that row is gone."""
+    await node.put("k", ONE)
+    await node.delete("k")
+    await node.sweep(grace_seconds=60)
+    await node.publish(ONE)
+    sweep = Sweep(node.metadata, node.blobs, grace_seconds=0)
+
+    for _ in range(2):
+        await sweep.trash_orphans(age_seconds=-60)
+        await sweep.run()
+
+    assert node.leftovers() == []
+    assert node.broken() == []
+
+
 async def test_the_sweep_waits_for_no_writer(node: Node, conn: Connection) -> None:
     await node.put("k", ONE)
     await node.put("l", TWO)
