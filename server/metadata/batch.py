@@ -2,6 +2,11 @@
 
 While a lane waits for PostgreSQL, questions gather; the next round trip takes them all. A single
 client waits for nobody: an idle lane starts at once. No timer is involved.
+
+Where many read, a lane that starts at once finds one question, and the others wait for its round
+trip. After a batch of several, questions are therefore gathered as long as each turn of the event
+loop brings more: 10 to 19 % more GetObjects of 4 KiB. Writes gain nothing: their commits last long
+enough for others to gather.
 """
 
 import asyncio
@@ -67,6 +72,7 @@ class Batch(Generic[Question, Answer]):
         self._connect = connect
         self._largest = largest
         self._waiting = waiting
+        self._repeatable = repeatable
         self._tries = 2 if repeatable else 1
         self._timeout_seconds = timeout_seconds
         self._loop = asyncio.get_running_loop()
@@ -74,6 +80,7 @@ class Batch(Generic[Question, Answer]):
         self._idle: deque[asyncio.Future[None]] = deque()
         self._under_way: list[float] = []  # when those batches began
         self._is_paused = False
+        self._gathers = False
         self._lanes = [asyncio.create_task(self._run_lane()) for _ in range(lanes)]
 
     async def ask(self, question: Question) -> Answer:
@@ -149,14 +156,28 @@ class Batch(Generic[Question, Answer]):
                 await connection.close()
 
     async def _take(self) -> list[tuple[Question, _Pending[Answer]]]:
-        while not self._queue:
-            idle: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._idle.append(idle)
-            await idle
+        await self._questions()
+        while self._gathers and not await self._gather():
+            await self._questions()
         batch = [self._queue.popleft() for _ in range(min(self._largest, len(self._queue)))]
+        self._gathers = self._repeatable and len(batch) > 1
         for _, pending in batch:
             pending.is_taken = True
         return batch
+
+    async def _questions(self) -> None:
+        while not self._queue:
+            idle: asyncio.Future[None] = self._loop.create_future()
+            self._idle.append(idle)
+            await idle
+
+    async def _gather(self) -> bool:
+        """Return whether there is still a question, when no more come."""
+        seen = 0
+        while seen < len(self._queue) < self._largest:
+            seen = len(self._queue)
+            await asyncio.sleep(0)
+        return bool(self._queue)
 
     async def _answer_batch(
         self,

@@ -27,8 +27,16 @@ ON_FILES: Sequence[Fault] = (
     Fault(
         "D4: bytes are published before they are verified",
         "server/blobs/receiving.py",
-        "        body.verify(digests)\n        await run(",
-        "        await run(",
+        "        body.verify(digests)\n        staged = self._file()",
+        "        staged = self._file()",
+        "tests/blobs/test_receiving.py::"
+        "test_receive_of_a_body_that_fails_verification_leaves_nothing",
+    ),
+    Fault(
+        "D4: a body of one piece is published before it is verified",
+        "server/blobs/receiving.py",
+        "    body.verify(digests)  # before the fsync, as above\n",
+        "",
         "tests/blobs/test_receiving.py::"
         "test_receive_of_a_body_that_fails_verification_leaves_nothing",
     ),

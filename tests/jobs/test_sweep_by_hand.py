@@ -1,0 +1,80 @@
+"""Sweeping by hand: what it counts, what it says, and what it leaves alone."""
+
+import pytest
+
+from server.blobs.errors import BlobLayoutError
+from server.blobs.store import BlobStore
+from server.jobs.sweep import Sweep, Swept
+from server.metadata import blobs, multipart_uploads, released
+from server.metadata.connection import Connection
+from tests.blobs.bodies import digest_of, random_bytes
+from tests.jobs.node import Node
+from tests.metadata.rows import blob, new_upload
+
+ONE, TWO = random_bytes(10_000), random_bytes(20_000)
+
+
+async def test_the_sweep_counts_what_it_did(node: Node, store: BlobStore) -> None:
+    (store.layout.staging / "left").write_bytes(b"by a dead writer")
+    await node.put("k", ONE)
+    await node.delete("k")
+    await node.publish(TWO)
+    living = random_bytes(30_000)
+    await node.put("l", living)
+    await node.blobs.trash([digest_of(living)])
+    async with node.metadata.transaction() as conn:
+        await multipart_uploads.delete(conn, await new_upload(conn, node.home))
+
+    swept = await Sweep(node.metadata, store, grace_seconds=0).run(orphans_older_than=-60)
+
+    assert swept == Swept(temp_files=1, manifests=1, orphans=1, trashed=1, restored=1, removed=2)
+    assert node.leftovers() == []
+
+
+async def test_the_sweep_says_what_is_lost(node: Node, conn: Connection) -> None:
+    await node.put("k", ONE)
+    await node.blobs.trash([digest_of(ONE)])
+    await released.mark_trashed(conn, [digest_of(ONE)])
+    node.in_the_trash(ONE).unlink()
+
+    swept = await Sweep(node.metadata, node.blobs, grace_seconds=0).run()
+
+    assert swept == Swept(lost=1)
+
+
+async def test_a_sweep_by_hand_looks_for_orphans_of_the_age_that_it_is_told(node: Node) -> None:
+    await node.sweep()  # nobody is to look for them now
+    await node.publish(ONE)
+    sweep = Sweep(node.metadata, node.blobs, grace_seconds=0)
+
+    young = await sweep.run(orphans_older_than=60)
+    old = await sweep.run(orphans_older_than=-60)
+
+    assert (young.orphans, old.orphans) == (0, 1)
+    assert node.leftovers() == []
+
+
+async def test_an_orphan_in_the_trash_goes_in_one_pass(node: Node) -> None:
+    await node.publish(ONE)
+    await node.blobs.trash([digest_of(ONE)])
+
+    swept = await Sweep(node.metadata, node.blobs, grace_seconds=0).run()
+
+    assert swept == Swept(orphans=1, removed=1)
+    assert node.leftovers() == []
+
+
+async def test_the_directory_of_another_database_is_left_alone(
+    node: Node, conn: Connection
+) -> None:
+    """A mistaken --data or --database-url would make an orphan of every file."""
+    await node.put("k", ONE)
+    await conn.execute("UPDATE object_version SET digest = NULL, body = ''")
+    await conn.execute("DELETE FROM blob")
+    await blobs.lock_for_writing(conn, [blob("elsewhere")])
+    sweep = Sweep(node.metadata, node.blobs, grace_seconds=0)
+
+    with pytest.raises(BlobLayoutError, match="has none of 1 blobs that the database names"):
+        await sweep.run(orphans_older_than=-60)
+
+    assert node.at_its_place(ONE).exists()
