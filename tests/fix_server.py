@@ -31,6 +31,8 @@ ACCESS_KEY = "AKIATESTTESTTESTTEST"
 SECRET_KEY = "test/secret+key/with/signs/that+need+quoting"
 REGION = "us-east-1"
 
+# Far below the default, so that tests reach files with small bodies.
+_SMALL_ROWS = {"S3D_INLINE_LIMIT_BYTES": "8192"}
 START_SECONDS = 60  # the embedded PostgreSQL makes its cluster first
 STOP_SECONDS = 30
 
@@ -195,7 +197,7 @@ def starting_server(
         process = subprocess.Popen(
             command,
             cwd=PROJECT,
-            env={**inherited, **keys, **url, **(environment or {})},
+            env={**inherited, **keys, **url, **_SMALL_ROWS, **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

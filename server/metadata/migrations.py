@@ -13,6 +13,8 @@ _TO_2: Final[LiteralString] = """
     ALTER TABLE blob ADD COLUMN seen_whole timestamptz, ADD COLUMN rotten timestamptz;
     CREATE INDEX blob_seen_whole ON blob (seen_whole NULLS FIRST)
         WHERE trashed IS NULL AND rotten IS NULL;
+    ALTER TABLE object_version ALTER COLUMN body SET STORAGE MAIN;
+    ALTER TABLE object_version SET (toast_tuple_target = 8160);
     CREATE INDEX blob_rotten ON blob (rotten) WHERE rotten IS NOT NULL;
 """
 

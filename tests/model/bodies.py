@@ -7,7 +7,7 @@ from typing import Final
 from tests.concurrency.bodies import etag_of
 from tests.operations.uploads import MIB, MIN_PART, random_bytes
 
-# Up to here a body is kept in its row: the default of S3D_INLINE_LIMIT_BYTES.
+# Up to here a body is kept in its row: S3D_INLINE_LIMIT_BYTES of servers under test.
 _INLINE: Final = 8192
 
 
