@@ -46,7 +46,8 @@ def tables(results: Results) -> str:
     if "cases" in results:
         parts.append("## The cases beside moto\n\n" + _cases(results["cases"]))
     if "limits" in results:
-        rows = [[name, f"{figure:,.2f}"] for name, figure in results["limits"].items()]
+        figures = {**results["limits"], **results.get("large uploads", {})}
+        rows = [[name, f"{figure:,.2f}"] for name, figure in figures.items()]
         parts.append("## The limits of the machine\n\n" + _table(["limit", "figure"], rows))
     if "cases" in results and "limits" in results:
         parts.append("## What is promised\n\n" + reaches(results))

@@ -22,11 +22,16 @@ PROJECT = Path(__file__).parent.parent
 sys.path.insert(0, str(PROJECT))
 
 import growth  # noqa: E402 - the server is imported from the checkout
+import large  # noqa: E402
 import limits  # noqa: E402
 import report  # noqa: E402
 import s3bench  # noqa: E402
 from servers import moto, s3d  # noqa: E402
 
+STEPS = (
+    *("cases", "limits", "large uploads", "large metadata"),
+    *("inline limits", "body sizes", "connections", "workers", "bucket sizes"),
+)
 RESULTS = PROJECT / "docs" / "performance.json"
 PAGE = PROJECT / "docs" / "performance.md"
 
@@ -39,6 +44,7 @@ def main() -> None:
     steps: dict[str, Callable[[], Any]] = {
         "cases": lambda: cases(seconds=asked.seconds, rounds=asked.rounds, only=asked.case),
         "limits": lambda: limits.measure(seconds=asked.seconds, rounds=asked.rounds),
+        "large uploads": lambda: large.measure(seconds=asked.seconds, rounds=asked.rounds),
         "large metadata": growth.large_metadata,
         "inline limits": lambda: growth.inline_limits(seconds=asked.seconds),
         "body sizes": lambda: growth.body_sizes(seconds=asked.seconds),
@@ -116,12 +122,11 @@ def machine() -> dict[str, str]:
 
 
 def _arguments() -> argparse.Namespace:
-    names = ("cases", "limits", "large metadata", "inline limits", "body sizes", "connections")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--only",
         action="append",
-        choices=[*names, "workers", "bucket sizes"],
+        choices=STEPS,
         help="measure this alone and keep the other figures; may be given more than once",
     )
     parser.add_argument(
