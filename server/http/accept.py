@@ -26,6 +26,7 @@ _SLACK_PER_CONNECTION: Final = 1 / 16
 _REFRESH_SECONDS: Final = 0.1
 # Refused in such a time at most, where all places are taken: a tenth of what a worker can do.
 _REFUSED_AT_ONCE: Final = 64
+_REFUSED_HANDSHAKE_SECONDS: Final = 1.0
 _NO_WORKER: Final = -1
 _OUT_OF_RESOURCES: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
@@ -178,12 +179,16 @@ class Listener:
     async def _open(
         self, connection: socket.socket, make_protocol: Callable[[], asyncio.Protocol]
     ) -> None:
+        seconds = self._handshake_seconds
+        if make_protocol is self._make_refusal:
+            # It is beyond the limit of connections, and may not stay as long as those within.
+            seconds = min(seconds, _REFUSED_HANDSHAKE_SECONDS)
         try:
             await self._loop.connect_accepted_socket(
                 make_protocol,
                 connection,
                 ssl=self._tls,
-                ssl_handshake_timeout=self._handshake_seconds if self._tls else None,
+                ssl_handshake_timeout=seconds if self._tls else None,
             )
         except OSError:
             # A client that speaks no TLS, or went away during the handshake: its own affair.

@@ -105,7 +105,7 @@ class HttpBody:
         # Nobody said what a client of HTTP/1.0 makes of an interim answer.
         expects = self._headers.get("expect", "").lower() == "100-continue"
         if expects and self._http.is_http_11:
-            self._http.write(_CONTINUE)
+            self._say_continue()
         if self._decoder is None:
             async for raw in self._from_wire():
                 yield raw
@@ -204,6 +204,12 @@ class HttpBody:
         assert self._decoder is not None, "a trailer without chunks was refused before"
         algorithm = self._checksum.algorithm
         return parse_trailer_value(algorithm, self._decoder.trailers[algorithm.header])
+
+    def _say_continue(self) -> None:
+        try:
+            self._http.write(_CONTINUE)
+        except ConnectionError as error:
+            raise S3Error(ErrorCode.IncompleteBody) from error
 
     async def _from_wire(self) -> AsyncIterator[bytes]:
         content = self._http.content

@@ -35,6 +35,8 @@ _LINGER_SECONDS: Final = 5.0
 _LINGER_BYTES: Final = 4 << 20
 # Bytes of a body that wait to be read; beyond that the client is made to wait.
 _READ_BUFFER: Final = 256 * 1024
+# The end of a body in chunks that has no trailer.
+_LAST_CHUNK: Final = b"\r\n0\r\n\r\n"
 
 # Answers one request: sends whatever is to be sent. Raises nothing.
 Answer = Callable[[HttpRequest], Awaitable[None]]
@@ -52,6 +54,7 @@ class Connection(BaseProtocol):
     """
 
     __slots__ = (
+        "_ahead",
         "_answer",
         "_closing",
         "_current",
@@ -61,6 +64,7 @@ class Connection(BaseProtocol):
         "_idle_since",
         "_idle_timer",
         "_keep_alive_seconds",
+        "_last_bytes",
         "_latest_body",
         "_open",
         "_queue",
@@ -87,7 +91,8 @@ class Connection(BaseProtocol):
             payload_exception=BrokenBody,
             # gzip is how an object is stored, never how it travels.
             auto_decompress=False,
-            max_msg_queue_size=MAX_PIPELINED,
+            # It counts a message that ends after it was taken once too often: we pause first.
+            max_msg_queue_size=MAX_PIPELINED + 1,
         )
         super().__init__(loop, parser)
         self._answer = answer
@@ -101,6 +106,8 @@ class Connection(BaseProtocol):
         self._head_timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0  # of the head that is on its way
         self._latest_body: StreamReader = EMPTY_PAYLOAD  # of the last request whose head has come
+        self._last_bytes = b""  # that came, as many as _LAST_CHUNK has
+        self._ahead = 0  # bytes of heads that came while a request is answered
         self._idle_since = loop.time()
         self._idle_timer: asyncio.TimerHandle | None = None
 
@@ -110,7 +117,8 @@ class Connection(BaseProtocol):
         self._watch_idleness()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self._open.discard(self)
+        if self._serving is None:  # else its request is still worked on, and the connection counts
+            self._open.discard(self)
         super().connection_lost(exc)
         self._closing = True
         self._end_head()
@@ -126,9 +134,14 @@ class Connection(BaseProtocol):
         self._parser = None
 
     def data_received(self, data: bytes) -> None:
-        if self._closing or self._parser is None or self._head_bytes > MAX_HEAD:
+        if self._parser is None or self._head_bytes > MAX_HEAD:
             return  # requests before it may hold up the end, but nothing more is kept
         is_body = not self._latest_body.is_eof()
+        if self._closing and not is_body:
+            return
+        if self._serving is not None and not is_body:
+            self._ahead += len(data)
+        self._last_bytes = (self._last_bytes + data[-len(_LAST_CHUNK) :])[-len(_LAST_CHUNK) :]
         try:
             messages, upgraded, rest = self._parser.feed_data(data)
         except HttpProcessingError as error:
@@ -152,7 +165,8 @@ class Connection(BaseProtocol):
         self._queue.extend(messages)
         self._latest_body = self._queue[-1][1]
         self._break_off_bodies()
-        if len(self._queue) >= MAX_PIPELINED and not self._buffer_paused:
+        is_full = len(self._queue) >= MAX_PIPELINED or self._ahead > _READ_BUFFER
+        if is_full and not self._buffer_paused:
             self._pause_reading_for_buffer()
         if self._serving is None:
             self._serving = self._loop.create_task(self._serve())
@@ -173,17 +187,23 @@ class Connection(BaseProtocol):
                     return
                 if not request.keep_alive or self._closing:
                     return
+                if request.is_chunked and (self._queue or self._last_bytes != _LAST_CHUNK):
+                    return  # the parser carries the last field of a trailer into the next head
                 self._current = None
             self._idle_since = self._loop.time()
         finally:
             # Not in order: an answer that raises, or was cancelled, has left half a head behind.
             is_idle = self._current is None and not self._queue and not self._closing
             self._serving = self._current = None
+            if self.transport is None:
+                self._open.discard(self)
             if not is_idle:
                 self.close()
 
     def _take(self) -> tuple[RawRequestMessage | HttpProcessingError, StreamReader]:
         taken = self._queue.popleft()
+        if not self._queue:
+            self._ahead = 0
         if self._parser is not None:
             self._parser.message_consumed()
         if self._buffer_paused and len(self._queue) <= MAX_PIPELINED // 2:
@@ -197,10 +217,16 @@ class Connection(BaseProtocol):
         self._closing = True
         if self.transport is not None:
             self.transport.close()
+            # A client that takes nothing would hold its place for as long as it likes.
+            if self._idle_timer is not None:
+                self._idle_timer.cancel()
+            self._idle_timer = self._loop.call_later(self._keep_alive_seconds, self.transport.abort)
 
     def close_when_idle(self) -> None:
         """Answer the request that is being worked on, if there is one, and then close."""
         self._closing = True
+        if self._current is not None:
+            self._current.keep_alive = False  # so that its answer says so
         if self._serving is None:
             self.close()
 
@@ -242,6 +268,8 @@ class Connection(BaseProtocol):
         # The answers to requests that came before it may take longer.
         if self._serving is None:
             self.close()
+        else:
+            self._head_timer = self._loop.call_later(self._head_seconds, self._give_up_head)
 
     def _end_head(self) -> None:
         self._head_bytes = 0

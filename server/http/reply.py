@@ -35,15 +35,15 @@ async def send(http: HttpRequest, reply: S3Reply, request_id: str, *, pace: Leas
     the stream of the reply raises; the connection is closed then, short of what was announced.
     """
     try:
-        if isinstance(reply.body, Stream):
-            return await _send_stream(http, reply, reply.body, request_id, pace)
         if not http.content.is_eof() or http.content.exception() is not None:
             # What is left of a body that nobody wants must not be taken for the next request.
             http.keep_alive = False
+        if isinstance(reply.body, Stream):
+            return await _send_stream(http, reply, reply.body, request_id, pace)
         body = b"" if http.method == "HEAD" else reply.body
         length = len(reply.body) if reply.content_length is None else reply.content_length
         _write_whole(http, _head(reply, request_id, length, http), body)
-        await http.drained(pace.idle_seconds)
+        await drained(http, len(body), pace)
         return len(body)
     except BaseException:
         # The length that was announced is the only way left to tell that the body is not whole. A

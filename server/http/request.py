@@ -32,6 +32,7 @@ class HttpRequest:
         "_connection",
         "content",
         "headers",
+        "is_chunked",
         "keep_alive",
         "method",
         "raw_path",
@@ -46,7 +47,9 @@ class HttpRequest:
         self.raw_path: str = message.path
         self.version: HttpVersion = message.version
         self.headers: CIMultiDictProxy[str] = message.headers
-        self.keep_alive = not message.should_close
+        # What follows a request to upgrade, CONNECT too, aiohttp's parser may drop or misread.
+        self.keep_alive = not (message.should_close or message.upgrade)
+        self.is_chunked: bool = message.chunked
         self.content = content
 
     @property

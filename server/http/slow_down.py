@@ -41,6 +41,8 @@ def refuse(http: HttpRequest, request_id: str) -> None:
     answer = as_bytes(request_id, close=not http.keep_alive, head=http.method == "HEAD")
     with suppress(ConnectionError):
         http.write(answer)
+        if not http.is_drained:  # one that asks and takes no answers
+            http.keep_alive = False
 
 
 def as_bytes(request_id: str, *, close: bool, head: bool = False) -> bytes:

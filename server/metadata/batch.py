@@ -156,10 +156,14 @@ class Batch(Generic[Question, Answer]):
                 await connection.close()
 
     async def _take(self) -> list[tuple[Question, _Pending[Answer]]]:
-        await self._questions()
-        while self._gathers and not await self._gather():
+        batch: list[tuple[Question, _Pending[Answer]]] = []
+        while not batch:
             await self._questions()
-        batch = [self._queue.popleft() for _ in range(min(self._largest, len(self._queue)))]
+            while self._gathers and not await self._gather():
+                await self._questions()
+            taken = [self._queue.popleft() for _ in range(min(self._largest, len(self._queue)))]
+            # An asker that was cancelled in this turn of the loop has not withdrawn yet.
+            batch = [entry for entry in taken if not entry[1].done()]
         self._gathers = self._repeatable and len(batch) > 1
         for _, pending in batch:
             pending.is_taken = True

@@ -151,6 +151,37 @@ async def test_a_question_that_is_cancelled_while_it_waits_is_never_asked(asked:
     assert asked.batches == [[1], [3]]
 
 
+async def test_a_question_cancelled_in_the_turn_in_which_it_is_taken_holds_up_nobody(
+    asked: Asked,
+) -> None:
+    async with opened(asked.batch()) as batch:
+        await batch.ask(1)
+        given_up, kept = ask(batch, 2, 3)
+        await asyncio.sleep(0)  # both have asked, and the lane is about to take them
+        given_up.cancel()
+
+        assert await asyncio.wait_for(kept, 5) == 6
+        assert await asyncio.wait_for(batch.ask(4), 5) == 8
+    assert given_up.cancelled()
+    assert asked.batches == [[1], [3], [4]]
+
+
+async def test_many_who_read_are_gathered_as_long_as_more_come(asked: Asked) -> None:
+    async with opened(asked.batch()) as batch:
+        await asyncio.gather(*ask(batch, 1, 2))
+
+        async def one_a_turn() -> list["asyncio.Task[int]"]:
+            asking = []
+            for question in (3, 4, 5):
+                asking += ask(batch, question)
+                await asyncio.sleep(0)
+            return asking
+
+        await asyncio.gather(*await one_a_turn())
+
+    assert asked.batches == [[1, 2], [3, 4, 5]]
+
+
 async def test_equal_questions_are_cancelled_one_by_one(asked: Asked) -> None:
     asked.gate.clear()
     async with opened(asked.batch()) as batch:
