@@ -49,7 +49,7 @@ def _workplace() -> Iterator[Path]:
 
 
 def bucket_sizes(*, seconds: float, largest: int = BUCKET_SIZES[-1]) -> Figures:
-    """Return what a page of 1,000 keys, and one of 1,000 common prefixes, cost in each bucket."""
+    """Return what a page of 1,000 keys, and one of 50 common prefixes, cost in each bucket."""
     found: Figures = []
     with _workplace() as work, s3d(work) as target:
         url = EmbeddedPostgres(work / "data" / "postgres").url
@@ -73,7 +73,7 @@ def _pages(
         ],
         "list-delimiter": [
             target.presign(
-                "GET", f"/{bucket}", [*plain, ("delimiter", "/"), ("max-keys", "100"), start_after]
+                "GET", f"/{bucket}", [*plain, ("delimiter", "/"), ("max-keys", "50"), start_after]
             )
             for start_after in (("start-after", start) for start in starts[: len(starts) // 2])
         ],

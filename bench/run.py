@@ -42,7 +42,10 @@ def main() -> None:
     _refuse_without_programs()
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     steps: dict[str, Callable[[], Any]] = {
-        "cases": lambda: cases(seconds=asked.seconds, rounds=asked.rounds, only=asked.case),
+        "cases": lambda: {
+            **(results.get("cases", {}) if asked.case else {}),
+            **cases(seconds=asked.seconds, rounds=asked.rounds, only=asked.case),
+        },
         "limits": lambda: limits.measure(seconds=asked.seconds, rounds=asked.rounds),
         "large uploads": lambda: large.measure(seconds=asked.seconds, rounds=asked.rounds),
         "large metadata": growth.large_metadata,
