@@ -1,7 +1,7 @@
 """Copies of blobs from one blob directory to another, each compared with its name: what a backup
 and a restore do with files.
 
-Every function blocks. A copy is durable once fsync_copies has returned.
+Every function blocks. A copy is durable once fsync_copies or fsync_all has returned.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 
 from server.blobs.errors import UnusableBlob
 from server.blobs.files import disk_errors, fsync_directories
-from server.blobs.layout import Layout
+from server.blobs.layout import SHARDS, Layout
 from server.blobs.read_only import ReadOnlyFlag
 from server.blobs.staging import StagedFile
 from server.model.names import BlobDigest
@@ -47,6 +47,14 @@ def copy_blob(
 def fsync_copies(target: Layout, digests: Iterable[BlobDigest], read_only: ReadOnlyFlag) -> None:
     """Make the names of these copies durable. Raises FsyncFailed."""
     fsync_directories(sorted({target.shard(digest) for digest in digests}), read_only)
+
+
+def fsync_all(target: Layout, read_only: ReadOnlyFlag) -> None:
+    """Make the names of all copies durable, also of those that a killed process left.
+
+    Raises FsyncFailed.
+    """
+    fsync_directories([target.root / shard for shard in SHARDS], read_only)
 
 
 def check_size(layout: Layout, digest: BlobDigest, size: int) -> None:

@@ -21,8 +21,11 @@ from server.jobs.backup import Backup, BackupIncomplete, Done
 from server.jobs.blob_copies import Findings
 from server.jobs.retention import keep_last
 from server.jobs.snapshot import Description, read_description
+from server.metadata.errors import JobBusy
 
 _WAIT_SECONDS: Final = 600
+# A week. PostgreSQL counts its limits in milliseconds, in 31 bits.
+_LONGEST_WAIT_SECONDS: Final = 7 * 24 * 3600
 
 
 @click.command()
@@ -39,10 +42,10 @@ _WAIT_SECONDS: Final = 600
 )
 @click.option(
     "--wait-seconds",
-    type=click.IntRange(min=0),
+    type=click.IntRange(min=0, max=_LONGEST_WAIT_SECONDS),
     default=_WAIT_SECONDS,
     show_default=True,
-    help="How long to wait for a sweep that is at work.",
+    help="How long to wait for a sweep or another backup that is at work.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_settings(DATABASE)
@@ -77,7 +80,7 @@ def backup(
             read_data=read_data,
             wait_seconds=wait_seconds,
             timeout_seconds=settings.database_timeout_seconds,
-            on_wait=lambda: click.echo("Waiting for a sweep to end.", err=True),
+            on_wait=lambda: click.echo("Waiting for a sweep or another backup to end.", err=True),
             show=show_progress,
         )
         try:
@@ -85,12 +88,21 @@ def backup(
         except BackupIncomplete as error:
             say_unusable(error.findings, as_json=as_json)
             raise click.ClickException(f"{error}; there is no new snapshot") from None
+        except JobBusy:
+            raise click.ClickException(
+                "a sweep or another backup is at work, and did not end within"
+                f" {wait_seconds} seconds"
+            ) from None
         except DiskFull as error:
             raise click.ClickException(
                 f"{dest} is full; there is no new snapshot: {error}"
             ) from None
-        removed = keep_last(archive, keep) if keep else (0, 0)
-    say({**_shown(done.name, done.description), **_changed(done, removed)}, as_json=as_json)
+        # The snapshot is there, whatever becomes of the older ones.
+        removed: tuple[int | None, int | None] = (None, None)
+        try:
+            removed = keep_last(archive, keep) if keep else (0, 0)
+        finally:
+            say({**_shown(done.name, done.description), **_changed(done, removed)}, as_json=as_json)
 
 
 def refuse_inside(inner: Path, outer: Path) -> None:
@@ -127,7 +139,7 @@ def _shown(name: str, description: Description) -> dict[str, Any]:
     }
 
 
-def _changed(done: Done, removed: tuple[int, int]) -> dict[str, Any]:
+def _changed(done: Done, removed: tuple[int | None, int | None]) -> dict[str, Any]:
     return {
         "copied_blobs": done.findings.copied,
         "copied_bytes": done.findings.copied_bytes,

@@ -41,7 +41,9 @@ def locked_data_directory(settings: Settings, *, for_restore: bool = False) -> I
         is_shared = settings.database_url is not None and not for_restore
         how = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
         if not _lock(lock, how):
-            raise click.ClickException(f"another s3d serves {data} already")
+            raise click.ClickException(
+                f"another s3d serves {data} already, or a restore or sweep --now is at work there"
+            )
         if not for_restore:
             refuse_half_restored(data)
         yield

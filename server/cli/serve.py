@@ -14,7 +14,8 @@ import click
 import structlog
 
 from server import logs
-from server.blobs.layout import open_layout
+from server.blobs.files import disk_errors
+from server.blobs.layout import Layout, open_layout
 from server.blobs.read_only import ReadOnlyFlag
 from server.cli.credentials import Credentials, how_to_use, root_credentials
 from server.cli.data_directory import embedded_postgres, locked_data_directory
@@ -24,7 +25,7 @@ from server.http.bind import bind
 from server.http.tls import server_context
 from server.http.workers import RunWorker
 from server.http.workers import serve as run_workers
-from server.metadata import root_account
+from server.metadata import released, root_account
 from server.metadata.administration import administration
 from server.metadata.embedded import EmbeddedPostgres
 from server.metadata.embedded_programs import EmbeddedPostgresError
@@ -48,8 +49,6 @@ def serve(settings: Settings) -> None:
         stack.enter_context(locked_data_directory(settings))
         sockets = bind(settings.address)
         stack.callback(_close, sockets)
-        read_only = ReadOnlyFlag()
-        open_layout(settings.data / "blobs", read_only)
         postgres = None
         if settings.database_url is None:
             postgres = stack.enter_context(embedded_postgres(settings))
@@ -58,6 +57,8 @@ def serve(settings: Settings) -> None:
         asyncio.run(_prepare(settings, root.credentials))
         if root.are_new:
             click.echo(how_to_use(root, _endpoint(settings, sockets), settings.region))
+        read_only = ReadOnlyFlag()
+        open_layout(settings.data / "blobs", read_only)
         # What forked workers hold must not be what the environment said.
         settings = replace(settings, root_access_key=None, root_secret_key=None)
         status = run_workers(
@@ -75,8 +76,17 @@ def _load() -> RunWorker:
 
 async def _prepare(settings: Settings, root: Credentials) -> None:
     assert settings.database_url is not None, "the embedded one has a URL, too"
+    blobs = Layout(settings.data / "blobs")
+    with disk_errors(f"look at {blobs.root}"):
+        is_new = not blobs.version_file.exists()
     timeout = settings.database_timeout_seconds
     async with administration(settings.database_url, timeout_seconds=timeout) as conn:
+        # Made anew it would hide a disk that is not mounted, and take uploads in its place.
+        if is_new and await released.some_in_place(conn, limit=1):
+            raise click.ClickException(
+                f"the database names blobs, but {blobs.root} is no blob directory:"
+                " is a disk not mounted?"
+            )
         if not await root_account.ensure(conn, root.access_key, root.secret_key):
             raise click.ClickException(
                 f"the access key {root.access_key} belongs to another account than root"

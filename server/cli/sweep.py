@@ -31,7 +31,7 @@ def sweep(settings: Settings, now: bool, as_json: bool) -> None:
     belong to an upload that is about to be answered; without one they go at once, and no server can
     be started meanwhile.
 
-    Only one sweep works at a time, on all nodes; the status is 1 where another does.
+    Only one sweep works at a time, on all nodes, and none beside a backup; the status is 1 then.
     """
     grace_seconds = 0.0 if now else float(settings.trash_grace_seconds)
 
@@ -42,7 +42,7 @@ def sweep(settings: Settings, now: bool, as_json: bool) -> None:
         async def sweep_now(metadata: Metadata, blobs: BlobStore) -> Swept:
             async with metadata.alone("sweep") as is_alone:
                 if not is_alone:
-                    raise click.ClickException("another sweep is at work")
+                    raise click.ClickException("another sweep or a backup is at work")
                 one = Sweep(metadata, blobs, grace_seconds=grace_seconds)
                 return await one.run(orphans_older_than=orphans_older_than)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from server.blobs.archive import Archive
-from server.blobs.errors import StorageError
+from server.blobs.errors import ArchiveError, StorageError
 from server.blobs.files import disk_errors
 from server.blobs.layout import Layout
 from server.jobs.blob_copies import THREADS, BlobCopies, Findings
@@ -68,7 +68,7 @@ class Backup:
     blobs:           the blob directory of the servers.
     credentials:     the file that keeps those of the root account; it need not be there.
     read_data:       read every blob that the archive has, not only those that are copied now.
-    wait_seconds:    how long to wait for a sweep that is at work; on_wait is called first.
+    wait_seconds:    how long to wait for a sweep or another backup; on_wait is called first.
     timeout_seconds: how long PostgreSQL may be silent.
     """
 
@@ -112,8 +112,15 @@ class Backup:
     async def _new_name(self) -> str:
         while True:
             name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-            if not self.archive.snapshot(name).exists():
+            last = max(self.archive.finished(), default="")
+            if last < name:
                 return name
+            if last > name:
+                # By its name the new one would be the older: --keep would remove it.
+                raise ArchiveError(
+                    f"{self.archive.snapshot(last)} is of the future: set the clock, or move that"
+                    " snapshot to another place"
+                )
             await asyncio.sleep(_CLOCK_SECONDS)
 
     async def _copy_rows(self, directory: Path) -> Description:

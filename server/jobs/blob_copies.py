@@ -66,6 +66,8 @@ class BlobCopies:
         Raises DiskFull, StorageError, FsyncFailed of the target.
         """
         findings = Findings()
+        # A copy that is there may be of a process that was killed before it fsynced.
+        await run(self.threads, copying.fsync_all, self.target, self.read_only)
         for batch in _batches(blobs):
             await self.before_batch()
             copied = await self._each(batch, self._copy, findings)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final, LiteralString
 
 from server.blobs import inspection
+from server.blobs.errors import StorageError
 from server.blobs.inspection import FoundFile
 from server.blobs.store import BlobStore
 from server.jobs.whole_blobs import fault_of, files_in_place
@@ -149,7 +150,11 @@ class Check:
 
     async def _look_at_files(self, living: Sequence[Blob]) -> list[Blob]:
         """Report what is wrong with the files of these blobs; return those that may be read."""
-        files = await self._blobs.find_files([blob.digest for blob in living])
+        try:
+            files = await self._blobs.find_files([blob.digest for blob in living])
+        except StorageError:
+            living = [blob for blob in living if await self._can_be_looked_at(blob)]
+            files = await self._blobs.find_files([blob.digest for blob in living])
         fine = [
             blob
             for blob, file in zip(living, files, strict=True)
@@ -169,12 +174,23 @@ class Check:
                 fine.append(blob)
         return fine
 
+    async def _can_be_looked_at(self, blob: Blob) -> bool:
+        try:
+            await self._blobs.find_files([blob.digest])
+        except StorageError as error:
+            self._found(Finding(Invariant.RottenBlob, blob.digest.hex(), str(error)))
+            return False
+        return True
+
     async def _read_blob(self, blob: Blob, total: int) -> None:
         async def read(count: int) -> None:
             self._looked.bytes_read += count
             self._progress("bytes of blobs", self._looked.bytes_read, total)
 
-        fault = await fault_of(self._metadata, self._blobs, blob, read)
+        try:
+            fault = await fault_of(self._metadata, self._blobs, blob, read)
+        except StorageError as error:  # of this file, perhaps: the others are read all the same
+            fault = str(error)
         if fault is not None:
             self._found(Finding(Invariant.RottenBlob, blob.digest.hex(), fault))
 

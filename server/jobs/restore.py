@@ -1,7 +1,7 @@
 """Brings a snapshot back: blobs first, rows in one transaction after them, as every write does.
 
-A restore that a crash cut short is gone on with: blobs that are there stay, and the database is
-either empty or complete.
+A restore that a crash cut short is gone on with: blobs that are there and whole stay, and the
+database is either empty or complete.
 """
 
 from collections.abc import Sequence
@@ -123,7 +123,8 @@ class Restore:
                 target=open_layout(self.blobs, read_only),
                 read_only=read_only,
                 threads=threads,
-                read_data=False,
+                # What is there was left by a restore cut short, which may not have read it back.
+                read_data=True,
                 before_batch=_nothing,
                 advance=advance,
             )

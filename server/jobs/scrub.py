@@ -7,6 +7,7 @@ repairs nothing and removes nothing: a client that stores the same bytes again r
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection
+from itertools import chain, zip_longest
 from typing import Final
 
 import structlog
@@ -97,7 +98,8 @@ class Scrub:
         noted = 0
         whole: list[BlobDigest] = []
         began = last_note = self._clock()
-        for blob in (*rotten, *due):
+        # By turns: rotten ones, if there are many, must not use up every turn.
+        for blob in filter(None, chain.from_iterable(zip_longest(due, rotten))):
             if self._clock() - began > _TURN_SECONDS:
                 break
             fault = await self._fault_of(blob)

@@ -24,6 +24,7 @@ CREDENTIALS: Final = "root-credentials"
 FORMAT: Final = 1
 # Rows in one statement of a restore, and in memory at once; one row may be larger.
 _PIECE_BYTES: Final = 8 << 20
+_BUFFER_BYTES: Final = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +141,9 @@ def pieces_of(file: Path) -> Iterator[bytes]:
 def blobs_of(directory: Path, columns: Sequence[str]) -> Iterator[tuple[BlobDigest, int]]:
     """Yield digest and size of every blob that the snapshot names, by digest. Blocking.
 
-    columns: of the table blob.
+    columns: of the table blob. Holds a row at a time: many snapshots are gone through together.
     """
-    for piece in pieces_of(rows_file(directory, "blob")):
-        for row in piece.splitlines():
+    file = rows_file(directory, "blob")
+    with disk_errors(f"read {file}"), file.open("rb", buffering=_BUFFER_BYTES) as rows:
+        for row in rows:
             yield blob_in(row, columns)

@@ -34,6 +34,8 @@ _COMPLETED_UPLOAD_SECONDS: Final = 7 * 24 * 3600.0
 ORPHAN_SECONDS: Final = 12 * 3600.0
 # Blobs that are looked for in a directory before what no row names is taken out of it.
 _SAMPLE: Final = 100
+# The clocks of PostgreSQL and of the file system may differ by so much.
+_CLOCKS_SECONDS: Final = 60.0
 _ORPHAN_JOB: Final = "trash orphans"
 
 
@@ -103,25 +105,38 @@ class Sweep:
         """Move files that no row names to trash/, if they are older than any request (D8).
 
         Returns how many. Raises BlobLayoutError where the directory seems to be that of another
-        database: there, every file would be an orphan.
+        database: there, every file would be an orphan. Those of that batch then stay.
         """
         moved = 0
         async for digests in self._blobs.old_blobs(changed_before=time.time() - age_seconds):
             async with self._metadata.transaction() as conn:
                 orphans = await released.adopt_orphans(conn, digests)
-                if orphans and not moved:
-                    await self._refuse_the_directory_of_another(conn)
+                await self._refuse_the_directory_of_another(conn, orphans)
                 await self._blobs.trash(orphans)
             moved += len(orphans)
         return moved
 
-    async def _refuse_the_directory_of_another(self, conn: Connection) -> None:
+    async def _refuse_the_directory_of_another(
+        self, conn: Connection, orphans: Collection[BlobDigest]
+    ) -> None:
+        if not orphans:
+            return
+        root = self._blobs.layout.root
         named = await released.some_in_place(conn, limit=_SAMPLE)
         if named and not any(await self._blobs.find_files(named)):
             raise BlobLayoutError(
-                f"{self._blobs.layout.root} has none of {len(named)} blobs that the database names;"
+                f"{root} has none of {len(named)} blobs that the database names;"
                 " is it the directory of another one? Its files are left alone."
             )
+        # A database that is new, after the old one was lost perhaps, names nothing: every file
+        # would be an orphan. Nobody can set a ctime back.
+        began = await released.began(conn)
+        for file in await self._blobs.find_files(orphans):
+            if file and (began is None or file.changed < began - _CLOCKS_SECONDS):
+                raise BlobLayoutError(
+                    f"{root} has files that are older than the database, and that it does not"
+                    " name; is it the directory of another one? Its files are left alone."
+                )
 
     async def _settle_trash(self, swept: Swept) -> None:
         """Deal with what lies in trash/ and no row says so; nothing usually does.
@@ -132,8 +147,10 @@ class Sweep:
         old = time.time() - self._grace_seconds
         async for digests in self._blobs.old_trash(changed_before=old):
             async with self._metadata.transaction() as conn:
-                swept.orphans += len(await released.adopt_orphans(conn, digests))
+                orphans = await released.adopt_orphans(conn, digests)
+                await self._refuse_the_directory_of_another(conn, orphans)
                 await self._restore(await released.lock_in_place(conn, digests), swept)
+            swept.orphans += len(orphans)
 
     async def _restore(self, digests: Collection[BlobDigest], swept: Swept) -> None:
         lost = await self._blobs.restore(digests)
@@ -178,11 +195,27 @@ class Sweep:
             # A copy found the blob while it was being moved: it lives again.
             living = set(locked) - set(unreferenced)
             await self._restore(living, swept)
-            await released.revive(conn, living)
-            await self._blobs.unlink_trashed(unreferenced)
-            await released.delete_blobs(conn, unreferenced)
-        swept.removed += len(unreferenced)
+            # An upload that died before its COMMIT put the file in place again: once more, then,
+            # and with a new grace. A file without its row would stay until orphans are looked for.
+            again = await self._in_place(unreferenced)
+            await released.revive(conn, living | again)
+            if again:
+                await self._blobs.trash(again)
+                await released.mark_trashed(conn, again)
+            gone = set(unreferenced) - again
+            await self._blobs.unlink_trashed(gone)
+            await released.delete_blobs(conn, gone)
+        swept.trashed += len(again)
+        swept.removed += len(gone)
         return len(locked)
+
+    async def _in_place(self, locked: Collection[BlobDigest]) -> set[BlobDigest]:
+        files = await self._blobs.find_files(locked)
+        return {
+            digest
+            for digest, file in zip(locked, files, strict=True)
+            if file is not None and not file.is_in_trash
+        }
 
 
 async def _until_nothing_is_left(step: Callable[[Swept], Awaitable[int]], swept: Swept) -> None:

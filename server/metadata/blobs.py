@@ -13,7 +13,8 @@ from server.model.blob import Blob
 from server.model.names import BlobDigest, BucketName, ObjectKey
 
 # A blob that waits in trash/ lives again: the writer is about to put its file in place. Size and
-# CRCs are those of the writer's file; an orphan that the sweep found has a row without them.
+# CRCs are those of the writer's file; an orphan that the sweep found has a row without them. What
+# was rotten is whole again: the writer's file takes its place.
 _LOCK_FOR_WRITING: Final[LiteralString] = """
     INSERT INTO blob (digest, size, block_crcs)
     SELECT q.digest, q.size, q.block_crcs
@@ -21,7 +22,8 @@ _LOCK_FOR_WRITING: Final[LiteralString] = """
            AS q (digest, size, block_crcs)
      ORDER BY q.digest
         ON CONFLICT (digest) DO UPDATE
-       SET size = EXCLUDED.size, block_crcs = EXCLUDED.block_crcs, trashed = NULL
+       SET size = EXCLUDED.size, block_crcs = EXCLUDED.block_crcs, trashed = NULL,
+           rotten = NULL
 """
 
 # FOR KEY SHARE keeps the sweep, which locks FOR UPDATE, away until a row names the blob.

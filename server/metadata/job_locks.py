@@ -16,24 +16,29 @@ from server.metadata.errors import JobBusy, MetadataUnavailable
 # Two numbers, so that no job can be taken for a bucket of settings_hold.
 _LOCK: Final[LiteralString] = "(1, hashtext(%(job)s))"
 
-_TRY: Final[LiteralString] = f"SELECT pg_try_advisory_lock{_LOCK}"
+# A session that holds a lock is idle while its owner works elsewhere: no limit may end it.
+_TRY: Final[LiteralString] = f"""
+    SELECT pg_try_advisory_lock{_LOCK}, set_config('idle_session_timeout', '0', false)
+"""
 
 # Whoever waits in this queue goes before those who only try: a sweep that begins anew every second
 # cannot keep a backup out.
 _WAIT: Final[LiteralString] = f"SELECT pg_advisory_lock{_LOCK}"
 
-# Other limits would end the wait, or end a session that is idle while its owner works elsewhere.
+# Other limits would end the wait.
 _LIMITS: Final[LiteralString] = """
     SELECT set_config('lock_timeout', %(ms)s, false),
-           set_config('statement_timeout', '0', false),
-           set_config('idle_session_timeout', '0', false)
+           set_config('statement_timeout', '0', false)
 """
 
 _SESSION: Final[LiteralString] = "SELECT pg_backend_pid()"
 
 
 async def try_lock(conn: Connection, job: str) -> bool:
-    """Return whether the session holds the job's lock now; it did not wait for it."""
+    """Return whether the session holds the job's lock now; it did not wait for it.
+
+    From here on the session may be idle for as long as it likes.
+    """
     row = await (await conn.execute(_TRY, {"job": job})).fetchone()
     return row is not None and bool(row[0])
 

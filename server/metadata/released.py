@@ -119,6 +119,9 @@ _SOME_IN_PLACE: Final[LiteralString] = """
     SELECT digest FROM blob WHERE trashed IS NULL LIMIT %(limit)s
 """
 
+# The root account is made at the first start and is never removed; a restore keeps its time.
+_BEGAN: Final[LiteralString] = "SELECT extract(epoch FROM min(created))::float8 FROM account"
+
 _RELEASE: Final[LiteralString] = "INSERT INTO released_blob (digest) VALUES (%(digest)s)"
 
 _FORGET_UPLOADS: Final[LiteralString] = """
@@ -200,6 +203,12 @@ async def some_in_place(conn: Connection, *, limit: int) -> Sequence[BlobDigest]
     """Return a few blobs whose files should be at their place."""
     cursor = await conn.execute(_SOME_IN_PLACE, {"limit": limit})
     return [BlobDigest(bytes(row[0])) for row in await cursor.fetchall()]
+
+
+async def began(conn: Connection) -> float | None:
+    """Return when the database was first used, in seconds since the epoch; None: not yet."""
+    row = await (await conn.execute(_BEGAN)).fetchone()
+    return row[0] if row else None
 
 
 async def lock_in_place(

@@ -37,13 +37,15 @@ LEFT_OUT: Final = frozenset({"schema_version", "settings_revision", "job_run"})
 # Rows are handed on in pieces of about this size.
 _PIECE_BYTES: Final = 1 << 20
 
-# One spelling of every value, whatever the role or the database prefers; and tables may be large.
+# One spelling of every value, whatever the role or the database prefers; tables may be large, and
+# the disk of an archive slow: between two tables the session is idle while it is fsynced.
 _SESSION: Final[LiteralString] = """
     SELECT set_config('client_encoding', 'UTF8', true),
            set_config('bytea_output', 'hex', true),
            set_config('datestyle', 'ISO, YMD', true),
            set_config('timezone', 'UTC', true),
-           set_config('statement_timeout', '0', true)
+           set_config('statement_timeout', '0', true),
+           set_config('idle_in_transaction_session_timeout', '0', true)
 """
 
 _COLUMNS: Final[LiteralString] = """

@@ -163,6 +163,26 @@ def test_keep_removes_what_is_older(site: Site, tmp_path: Path) -> None:
     assert [json.loads(line)["snapshot"] for line in listed] == [last["snapshot"]]
 
 
+def test_a_snapshot_is_shown_even_if_older_ones_cannot_be_removed(
+    site: Site, tmp_path: Path
+) -> None:
+    first = said(site.backup(tmp_path / "archive", "--json"))["snapshot"]
+    (tmp_path / "archive" / "snapshots" / first / "blob.rows").write_bytes(b"")
+
+    failed = site.backup(tmp_path / "archive", "--keep", "2", "--json")
+
+    assert (failed.returncode, "holds other rows" in failed.stderr) == (1, True)
+    shown = json.loads(failed.stdout)
+    assert (tmp_path / "archive" / "snapshots" / shown["snapshot"]).is_dir()
+    assert (shown["removed_snapshots"], shown["removed_blobs"]) == (None, None)
+
+
+def test_a_wait_that_postgresql_cannot_count_is_refused(site: Site, tmp_path: Path) -> None:
+    refused = site.backup(tmp_path / "archive", "--wait-seconds", "2147484")
+
+    assert (refused.returncode, "0<=x<=604800" in refused.stderr) == (2, True)
+
+
 def test_a_bar_shows_the_progress_on_a_terminal_and_nowhere_else(
     site: Site, tmp_path: Path
 ) -> None:
@@ -224,8 +244,8 @@ def test_a_sweep_at_work_is_waited_for_with_a_message_and_a_limit(site: Site) ->
         refused = site.backup(site.archive, "--wait-seconds", "1")
 
     assert refused.returncode == 1
-    assert "Waiting for a sweep to end.\n" in refused.stderr
-    assert "a sweep is at work, and did not end within 1 seconds" in refused.stderr
+    assert "Waiting for a sweep or another backup to end.\n" in refused.stderr
+    assert "a sweep or another backup is at work, and did not end within 1 s" in refused.stderr
 
 
 def test_a_rotten_blob_is_named_and_there_is_no_snapshot(site: Site, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import boto3
 import botocore.exceptions
+import psycopg
 import pytest
 
 from server.metadata.embedded import EmbeddedPostgres
@@ -281,7 +282,9 @@ def test_a_second_server_on_the_same_data_is_refused(data: Path) -> None:
         refused = run("serve", str(data), "--address", "127.0.0.1:0")
 
     assert refused.returncode == 1
-    assert refused.stderr == f"Error: another s3d serves {data} already\n"
+    assert refused.stderr == (
+        f"Error: another s3d serves {data} already, or a restore or sweep --now is at work there\n"
+    )
 
 
 def test_an_address_in_use_is_one_line_and_status_1(data: Path) -> None:
@@ -344,3 +347,24 @@ def test_a_key_holds_and_ends_at_once_beside_a_running_server(data: Path) -> Non
                 alice.list_buckets()
             refused.append(caught.value.response["Error"]["Code"])
     assert refused == ["InvalidAccessKeyId"] * 8
+
+
+def test_blobs_whose_directory_is_not_there_are_one_message_and_status_1(
+    data: Path, database_url: str
+) -> None:
+    """A disk that is not mounted: a new directory in its place would hide it, and take uploads."""
+    (data / "blobs").mkdir(parents=True)  # where it is to be mounted
+    with psycopg.connect(database_url) as conn:
+        conn.execute("INSERT INTO blob VALUES (sha256(''), 0, '')")
+
+    refused = run(
+        "serve", str(data), "--address", "127.0.0.1:0",
+        environment={"S3D_DATABASE_URL": database_url},
+    )  # fmt: skip
+
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        f"Error: the database names blobs, but {data / 'blobs'} is no blob directory:"
+        " is a disk not mounted?\n"
+    )
+    assert list((data / "blobs").iterdir()) == []

@@ -91,7 +91,7 @@ async def test_another_sweep_is_made_way_for(stopped: Stopped, flags: tuple[str,
         done = stopped.run("sweep", *flags)
 
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "Error: another sweep is at work\n"
+    assert done.stderr == "Error: another sweep or a backup is at work\n"
     assert stopped.world.node.in_the_trash(TRASHED).exists()
 
 

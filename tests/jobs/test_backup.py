@@ -275,9 +275,25 @@ async def test_a_snapshot_gets_its_name_when_all_that_it_names_is_durable(
     assert {*(f"{table}.rows" for table in TABLES), DESCRIPTION, CREDENTIALS} == names
     unfinished = root / "snapshots" / f"{done.name}.unfinished"
     shards = {archived(root, body).parent for body in (ONE, TWO)}
-    assert {unfinished, *(unfinished / name for name in names), *shards} <= set(durable)
+    assert {unfinished, *(unfinished / name for name in names)} <= set(durable)
+    # When it was made, before the first copy, and after the last one.
+    assert [durable.count(shard) for shard in shards] == [3, 3]
     assert disk.steps[-3:] == ["rename", "open", "fsync directory"]
     assert disk.fsynced[-1] == root / "snapshots"
+
+
+async def test_a_copy_that_a_killed_backup_left_is_made_durable(
+    node: Node, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have been killed between the rename and the fsync of the directory."""
+    await node.put("one", ONE)
+    await back_up(node, root)
+    disk = install(monkeypatch)
+
+    done = await back_up(node, root)
+
+    assert done.findings.copied == 0
+    assert archived(root, ONE).parent in disk.fsynced
 
 
 async def test_a_sweep_at_work_is_waited_for_within_the_limit(node: Node, root: Path) -> None:
@@ -294,6 +310,23 @@ async def test_two_backups_of_one_second_have_two_names(node: Node, root: Path) 
 
     assert finished(root) == names
     assert len(set(names)) == 2
+
+
+async def test_a_snapshot_of_the_future_is_refused_before_a_byte_is_copied(
+    node: Node, root: Path
+) -> None:
+    """The clock was ahead once: --keep would remove the new one, which is older by its name."""
+    await node.put("one", ONE)
+    name = (await back_up(node, root)).name
+    future = root / "snapshots" / "99991231T235959Z"
+    (root / "snapshots" / name).rename(future)
+    await node.put("two", TWO)
+
+    with pytest.raises(ArchiveError, match=f"{future} is of the future"):
+        await back_up(node, root)
+
+    assert finished(root) == [future.name]
+    assert not archived(root, TWO).exists()
 
 
 async def test_the_last_snapshots_are_kept_with_their_blobs_and_nothing_else(

@@ -3,6 +3,7 @@
 import fcntl
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -185,6 +186,7 @@ async def test_a_suspect_cannot_be_swept_while_it_is_looked_at_again(
         looks.append(digests)
         if len(looks) == 1:  # between two places, it seems
             return [None] * len(digests)
+        monkeypatch.undo()  # the sweep looks at files, too
         await world.node.delete("large")
         await Sweep(elsewhere, world.node.blobs, grace_seconds=0).run()
         return await find_files(digests)
@@ -261,3 +263,26 @@ async def test_what_is_no_file_is_no_blob(world: World) -> None:
         Invariant.BlobWithoutFile,
         Invariant.ForeignFile,
     }
+
+
+@pytest.mark.parametrize("call", ["open", "lstat"])
+async def test_a_file_that_the_system_refuses_is_named_and_the_others_are_looked_at(
+    world: World, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    world.file(FIRST).unlink()
+    refused, original = str(world.file(LARGE)), getattr(os, call)
+
+    def refuse(path: Any, *arguments: Any, **more: Any) -> Any:
+        if str(path) == refused:
+            raise PermissionError(13, "Permission denied")
+        return original(path, *arguments, **more)
+
+    monkeypatch.setattr(f"server.blobs.inspection.os.{call}", refuse)
+
+    found = await world.check(read_data=True)
+
+    assert {(each.invariant, each.subject) for each in found} == {
+        (Invariant.RottenBlob, digest_of(LARGE).hex()),
+        (Invariant.BlobWithoutFile, digest_of(FIRST).hex()),
+    }
+    assert any("Permission denied" in each.detail for each in found)

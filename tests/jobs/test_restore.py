@@ -245,3 +245,20 @@ async def test_a_name_that_is_no_snapshot_is_refused(
 ) -> None:
     with pytest.raises(ArchiveError, match="no finished snapshot 20200101T000000Z"):
         await restore(root, empty_database_url, blobs, "20200101T000000Z")
+
+
+async def test_a_blob_that_a_restore_cut_short_left_rotten_is_copied_anew(
+    root: Path, blobs: Path, empty_database_url: str
+) -> None:
+    """It may have been killed before it read its copy back."""
+    archived(root, TWO).rename(root / "aside")
+    with pytest.raises(RestoreIncomplete):
+        await restore(root, empty_database_url, blobs)
+    (root / "aside").rename(archived(root, TWO))
+    name = digest_of(ONE).hex()
+    (blobs / name[:2] / name).write_bytes(b"x" + ONE[1:])
+
+    findings = await restore(root, empty_database_url, blobs)
+
+    assert findings.copied == 2
+    assert contents(empty_database_url, blobs) == {"one": ONE, "two": TWO}

@@ -1,5 +1,7 @@
 """Sweeping by hand: what it counts, what it says, and what it leaves alone."""
 
+import asyncio
+
 import pytest
 
 from server.blobs.errors import BlobLayoutError
@@ -78,3 +80,93 @@ async def test_the_directory_of_another_database_is_left_alone(
         await sweep.run(orphans_older_than=-60)
 
     assert node.at_its_place(ONE).exists()
+
+
+async def test_files_that_are_older_than_a_database_without_blobs_are_left_alone(
+    node: Node, conn: Connection
+) -> None:
+    """A directory whose database was lost: a new one names nothing, and all would be orphans."""
+    await node.publish(ONE)
+    await conn.execute("UPDATE account SET created = now() + interval '2 minutes'")
+
+    with pytest.raises(BlobLayoutError, match="older than the database"):
+        await Sweep(node.metadata, node.blobs, grace_seconds=0).run(orphans_older_than=-60)
+
+    assert node.at_its_place(ONE).exists()
+
+
+async def test_files_of_a_database_that_was_never_used_are_left_alone(
+    node: Node, conn: Connection
+) -> None:
+    """As s3d sweep makes one that finds an empty database."""
+    await node.publish(ONE)
+    await conn.execute("DELETE FROM bucket")
+    await conn.execute("DELETE FROM account")
+
+    with pytest.raises(BlobLayoutError, match="older than the database"):
+        await Sweep(node.metadata, node.blobs, grace_seconds=0).run(orphans_older_than=-60)
+
+    assert node.at_its_place(ONE).exists()
+
+
+async def test_what_lies_in_the_trash_of_another_database_is_left_alone(
+    node: Node, conn: Connection
+) -> None:
+    await node.publish(ONE)
+    await node.blobs.trash([digest_of(ONE)])
+    await conn.execute("UPDATE account SET created = now() + interval '2 minutes'")
+
+    with pytest.raises(BlobLayoutError, match="older than the database"):
+        await Sweep(node.metadata, node.blobs, grace_seconds=0).run()
+
+    assert node.in_the_trash(ONE).exists()
+
+
+async def test_every_batch_of_orphans_is_compared_with_the_age_of_the_database(
+    node: Node, conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.jobs.sweep._CLOCKS_SECONDS", 0.0)
+    monkeypatch.setattr("server.blobs.store._SWEEP_BATCH", 1)
+    young, old = sorted((ONE, TWO), key=digest_of)
+    await node.publish(old)
+    await asyncio.sleep(0.05)
+    await conn.execute("UPDATE account SET created = clock_timestamp()")
+    await asyncio.sleep(0.05)
+    await node.publish(young)
+
+    with pytest.raises(BlobLayoutError, match="older than the database"):
+        await Sweep(node.metadata, node.blobs, grace_seconds=0).trash_orphans(age_seconds=-60)
+
+    assert node.in_the_trash(young).exists()
+    assert node.at_its_place(old).exists()
+
+
+async def test_an_upload_that_died_when_its_bytes_waited_in_the_trash_leaves_nothing(
+    node: Node,
+) -> None:
+    """Its file is in both places. Without its row it would be an orphan, which nobody looks for."""
+    await node.put("k", ONE)
+    await node.delete("k")
+    await node.sweep(grace_seconds=60)
+    await node.publish(ONE)
+
+    swept = await Sweep(node.metadata, node.blobs, grace_seconds=0).run(orphans_older_than=-60)
+
+    assert swept == Swept(trashed=1, removed=1)
+    assert node.leftovers() == []
+
+
+async def test_what_such_an_upload_left_waits_for_its_grace_again(
+    node: Node, conn: Connection
+) -> None:
+    await node.put("k", ONE)
+    await node.delete("k")
+    await node.sweep(grace_seconds=60)
+    await node.publish(ONE)
+    await conn.execute("UPDATE blob SET trashed = trashed - interval '2 minutes'")
+
+    swept = await Sweep(node.metadata, node.blobs, grace_seconds=60).run()
+
+    assert swept == Swept(trashed=1)
+    assert node.in_the_trash(ONE).exists()
+    assert not node.at_its_place(ONE).exists()

@@ -1,5 +1,7 @@
 """Table blob as `s3d check` and `s3d blob` read it."""
 
+from dataclasses import replace
+
 import pytest
 
 from server.metadata import blobs, scrubs
@@ -68,8 +70,10 @@ async def test_named_by_are_the_objects_of_the_blob_and_of_its_slices(
     assert await blobs.named_by(conn, one.digest, limit=1) == [(home.name, "parts")]
 
 
-async def test_a_write_leaves_what_the_scrub_noted(conn: Connection, home: Bucket) -> None:
-    """Neither is a column that a writer pays for; the scrub looks again at what was rotten."""
+async def test_a_write_takes_back_that_the_blob_is_rotten_and_leaves_when_it_was_seen_whole(
+    conn: Connection, home: Bucket
+) -> None:
+    """Its file takes the place of the rotten one."""
     await put_blob(conn, home, "k", ALL[0])
     await scrubs.seen_whole(conn, [ALL[0].digest])
     await scrubs.seen_rotten(conn, [ALL[0].digest])
@@ -77,6 +81,7 @@ async def test_a_write_leaves_what_the_scrub_noted(conn: Connection, home: Bucke
 
     await put_blob(conn, home, "l", ALL[0])
 
-    assert await blobs.find(conn, ALL[0].digest) == before
     assert before is not None
     assert before.rotten is not None
+    assert before.seen_whole is not None
+    assert await blobs.find(conn, ALL[0].digest) == replace(before, rotten=None)

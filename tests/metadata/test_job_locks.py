@@ -129,3 +129,18 @@ async def test_a_session_may_be_idle_for_as_long_as_its_owner_works_elsewhere(
     async with held(database_url) as lock:
         await asyncio.sleep(0.5)
         await lock.check()
+
+
+async def test_a_job_is_alone_for_as_long_as_it_works_elsewhere(
+    conn: Connection, metadata: Metadata, database_url: str
+) -> None:
+    """Its session is idle meanwhile; ended, another node would do the job at the same time."""
+    name = conn.info.dbname
+    await conn.execute(f"ALTER DATABASE \"{name}\" SET idle_session_timeout = '100ms'".encode())
+
+    async with metadata.alone("sweep") as first:
+        await asyncio.sleep(0.5)
+        async with metadata.alone("sweep") as second:
+            pass
+
+    assert (first, second) == (True, False)

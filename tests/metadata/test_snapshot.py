@@ -1,5 +1,6 @@
 """Rows out of one moment of a database, and into an empty one."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -226,3 +227,17 @@ async def test_a_table_that_somebody_holds_is_waited_for_within_the_limit(
                 await snapshot.copy_out(
                     frozen, "bucket", ["id"], lambda _: None, timeout_seconds=0.5
                 )
+
+
+async def test_a_disk_that_is_slow_does_not_end_the_moment(
+    conn: Connection, database_url: str
+) -> None:
+    """The file of a table is fsynced before the next one is asked for."""
+    await new_bucket(conn)
+    rows: list[bytes] = []
+
+    async with snapshot.one_moment(database_url, timeout_seconds=0.3) as frozen:
+        await asyncio.sleep(0.8)
+        await snapshot.copy_out(frozen, "bucket", ["name"], rows.append, timeout_seconds=SECONDS)
+
+    assert b"".join(rows) == b"bucket\n"
