@@ -169,11 +169,15 @@ async def test_http_1_0_is_answered_and_closed(s3: S3Client) -> None:
         ),
     ],
 )
-async def test_an_upgrade_is_declined_and_the_request_answered(
+async def test_an_upgrade_is_declined_and_the_request_answered_as_the_last_one(
     s3: S3Client, bucket: str, upgrade: dict[str, str]
 ) -> None:
     async with s3.connected() as wire:
         await wire.send(s3.message("PUT", f"/{bucket}/key", body=b"body", headers=upgrade))
 
-        assert (await wire.answer()).status == 200
-        assert (await s3.on(wire).get(f"/{bucket}/key")).body == b"body"
+        answer = await wire.answer()
+        rest = await wire.rest()
+
+    # What may follow it, the parser does not read reliably: see test_connection_order.py.
+    assert (answer.status, answer.headers["connection"], rest) == (200, "close", b"")
+    assert (await s3.get(f"/{bucket}/key")).body == b"body"
