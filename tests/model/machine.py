@@ -197,6 +197,7 @@ class Machine(RuleBasedStateMachine):
 
     async def _take_everything_away(self) -> None:
         for bucket in BUCKETS:
+            await self._ask(DeleteBucket(bucket))  # refused, if anything is left in it
             for key in KEYS:
                 await self._ask(DeleteObject(bucket, key))
             await self._ask(DeleteBucket(bucket))
