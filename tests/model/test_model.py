@@ -29,6 +29,8 @@ SETTINGS = settings(
     suppress_health_check=[HealthCheck.too_slow],
 )
 
+# Of other steps each, where the first one missed something of EXPECTED: answers depend on time.
+MORE_ROUNDS = 5
 # A run in which one of these never happened would prove little.
 EXPECTED = {
     *(f"{name} 200" for name in ("PutObject", "CopyObject", "DeleteObjects", "PutObjectTagging")),
@@ -60,8 +62,10 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
 @pytest.mark.crash
 @pytest.mark.slow
 def test_a_server_does_what_a_dict_does_whatever_befalls_it(node: Node) -> None:
+    rounds = [SETTINGS, *[settings(SETTINGS, derandomize=False)] * MORE_ROUNDS]
     try:
-        run_state_machine_as_test(Machine, settings=SETTINGS)
+        while rounds and (rounds[0] is SETTINGS or EXPECTED - Machine.done.keys()):
+            run_state_machine_as_test(Machine, settings=rounds.pop(0))
     except BaseException as error:
         error.add_note(f"The first failure:\n{Machine.story}")
         raise
