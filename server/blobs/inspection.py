@@ -42,6 +42,12 @@ def find_files(layout: Layout, digests: Collection[BlobDigest]) -> list[FoundFil
         return [_find_file(layout, digest) for digest in digests]
 
 
+def has_any(layout: Layout, digests: Collection[BlobDigest]) -> bool:
+    """Return whether any of the blobs has a file; the first that has ends the search."""
+    with disk_errors("look at blobs"):
+        return any(_find_file(layout, digest) for digest in digests)
+
+
 def missing_directories(layout: Layout) -> list[Path]:
     """Return the directories of the layout that are not there, or are something else."""
     return [path for path in layout.directories if path.is_symlink() or not path.is_dir()]

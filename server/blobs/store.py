@@ -222,6 +222,10 @@ class BlobStore:
         """
         return await run(self._readers, inspection.find_files, self.layout, digests)
 
+    async def has_any(self, digests: Collection[BlobDigest]) -> bool:
+        """Return whether any of the blobs has a file, in its shard or in trash/."""
+        return await run(self._readers, inspection.has_any, self.layout, digests)
+
     async def read_whole(self, blob: Blob, read: Callable[[int], Awaitable[None]]) -> bool:
         """Read and verify all of the blob; return False where it has no file. See WholeRead.
 

@@ -123,7 +123,7 @@ class Sweep:
             return
         root = self._blobs.layout.root
         named = await released.some_in_place(conn, limit=_SAMPLE)
-        if named and not any(await self._blobs.find_files(named)):
+        if named and not await self._blobs.has_any(named):
             raise BlobLayoutError(
                 f"{root} has none of {len(named)} blobs that the database names;"
                 " is it the directory of another one? Its files are left alone."
