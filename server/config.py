@@ -196,7 +196,7 @@ class Settings:
         metadata=_about(
             integer(1, 1000),
             "CONNECTIONS",
-            "Connections to PostgreSQL that one worker holds open at most.",
+            "Connections to PostgreSQL that one worker lends to requests, beside 9 of its own.",
         ),
     )
     blob_threads: int = field(

@@ -27,6 +27,8 @@ _REFRESH_SECONDS: Final = 0.1
 # Refused in such a time at most, where all places are taken: a tenth of what a worker can do.
 _REFUSED_AT_ONCE: Final = 64
 _REFUSED_HANDSHAKE_SECONDS: Final = 1.0
+# How long a stop waits for handshakes that are under way.
+_LAST_HANDSHAKES_SECONDS: Final = 1.0
 _NO_WORKER: Final = -1
 _OUT_OF_RESOURCES: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
@@ -101,7 +103,10 @@ class Listener:
         self._pause(None)
         self._socket.close()
         if self._opening:
-            await asyncio.wait(self._opening)
+            await asyncio.wait(self._opening, timeout=_LAST_HANDSHAKES_SECONDS)
+        for task in list(self._opening):
+            task.cancel()
+        await asyncio.gather(*self._opening, return_exceptions=True)
 
     def _resume(self) -> None:
         """Look for connections from now on. Refreshes our count while there are any to count."""

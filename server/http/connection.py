@@ -35,6 +35,8 @@ _LINGER_SECONDS: Final = 5.0
 _LINGER_BYTES: Final = 4 << 20
 # Bytes of a body that wait to be read; beyond that the client is made to wait.
 _READ_BUFFER: Final = 256 * 1024
+# How often a stop looks whether all answers are sent.
+_LOOK_SECONDS: Final = 0.05
 # The end of a body in chunks that has no trailer.
 _LAST_CHUNK: Final = b"\r\n0\r\n\r\n"
 
@@ -136,9 +138,11 @@ class Connection(BaseProtocol):
     def data_received(self, data: bytes) -> None:
         if self._parser is None or self._head_bytes > MAX_HEAD:
             return  # requests before it may hold up the end, but nothing more is kept
-        is_body = not self._latest_body.is_eof()
+        body = self._latest_body
+        is_body = not body.is_eof()
         if self._closing and not is_body:
             return
+        before = body.total_bytes
         if self._serving is not None and not is_body:
             self._ahead += len(data)
         self._last_bytes = (self._last_bytes + data[-len(_LAST_CHUNK) :])[-len(_LAST_CHUNK) :]
@@ -151,8 +155,11 @@ class Connection(BaseProtocol):
         if messages:
             self._end_head()
             self._queue_up(messages)
-        elif data and not is_body:
+        elif data and (not is_body or (body.total_bytes == before and not body.is_eof())):
+            # A trailer, or what a chunk says of itself, is kept like a head before its end is seen.
             self._take_head(len(data))
+        elif self._head_bytes:
+            self._end_head()
         if upgraded:
             # What else a client could speak is for it to ask: this server speaks HTTP alone.
             self._parser.set_upgraded(False)
@@ -230,6 +237,11 @@ class Connection(BaseProtocol):
         if self._serving is None:
             self.close()
 
+    @property
+    def unsent(self) -> int:
+        """Return the bytes in the buffer of the socket."""
+        return 0 if self.transport is None else self.transport.get_write_buffer_size()
+
     async def ended(self) -> None:
         """Return once no request is being worked on."""
         if self._serving is not None:
@@ -255,7 +267,7 @@ class Connection(BaseProtocol):
                         await asyncio.sleep(_LINGER_SECONDS)
 
     def _take_head(self, size: int) -> None:
-        """Count bytes of a head that is not complete yet, and the time it takes."""
+        """Count bytes of a head, or a trailer, that is not complete yet, and the time it takes."""
         self._head_bytes += size
         if self._head_bytes > MAX_HEAD:
             self._queue_up([(LineTooLong(b"", MAX_HEAD), EMPTY_PAYLOAD)])
@@ -357,6 +369,12 @@ class Connections:
         for connection in list(self._open):
             connection.close_when_idle()
         answering = [asyncio.create_task(each.ended()) for each in self._open]
+        until = asyncio.get_running_loop().time() + seconds
         if answering:
             await asyncio.wait(answering, timeout=seconds)
+        # The end of an answer may wait in the buffer of its socket.
+        while any(each.unsent for each in self._open):
+            if asyncio.get_running_loop().time() >= until:
+                break
+            await asyncio.sleep(_LOOK_SECONDS)
         await asyncio.gather(*(each.abort() for each in list(self._open)))

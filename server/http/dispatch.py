@@ -20,7 +20,7 @@ from server.access.grant import Grant
 from server.blobs.errors import DiskFull, NodeReadOnly, StorageError
 from server.config import Settings
 from server.errors import ErrorCode, S3Error
-from server.http.addressing import Address, parse_address
+from server.http.addressing import Address, hosted_bucket, parse_address
 from server.http.admission import Admission
 from server.http.body import HttpBody
 from server.http.document_memory import DocumentMemory
@@ -96,6 +96,9 @@ class Dispatcher:
         """Answer one request; whatever goes wrong is answered, too."""
         exchange = Exchange(new_request_id(), time.perf_counter())
         if not (self._admission.enter_at_once() or await self._admission.enter()):
+            if self._asks_whether_we_live(http):  # busy is not dead
+                await self._send(http, exchange, S3Reply(), "")
+                return
             refuse(http, exchange.id)
             self._log_answer(http, exchange, STATUS, ErrorCode.SlowDown.name, sent=0)
             return
@@ -322,6 +325,12 @@ class Dispatcher:
         if bucket is None:
             raise S3Error(ErrorCode.NoSuchBucket, BucketName=name)
         return bucket
+
+    def _asks_whether_we_live(self, http: HttpRequest) -> bool:
+        host = http.headers.get("Host", "")
+        return (
+            http.raw_path == "/-/live" and hosted_bucket(host, self._settings.all_domains) is None
+        )
 
     async def _health(self, raw_path: str) -> S3Reply:
         """Answer /-/live and /-/ready: whether the worker runs, and whether it can serve."""

@@ -50,6 +50,8 @@ class HttpRequest:
         # What follows a request to upgrade, CONNECT too, aiohttp's parser may drop or misread.
         self.keep_alive = not (message.should_close or message.upgrade)
         self.is_chunked: bool = message.chunked
+        if self.is_chunked and not self.is_http_11:
+            self.keep_alive = False  # RFC 9112, 6.1: a proxy may have seen other boundaries
         self.content = content
 
     @property

@@ -1,5 +1,6 @@
 """Connections to PostgreSQL, each with the session that this server relies on."""
 
+from types import MappingProxyType
 from typing import Any, Final, LiteralString
 
 import orjson
@@ -37,6 +38,17 @@ _SESSION: Final = (
     " -c statement_timeout={ms} -c idle_in_transaction_session_timeout={ms}"
 )
 
+# A machine that lost its power says nothing, and its statement_timeout went with it: after half a
+# minute of silence the kernel ends the connection, instead of a quarter of an hour.
+_TCP_LIMITS: Final = MappingProxyType(
+    {
+        "tcp_user_timeout": 30_000,  # ms
+        "keepalives_idle": 15,  # s
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+    }
+)
+
 # A scan of all rows takes longer than a statement of a request may, and all of it is wanted.
 _UNHURRIED: Final[LiteralString] = """
     SET LOCAL statement_timeout = 0;
@@ -65,9 +77,11 @@ def session(url: str, timeout_seconds: float) -> dict[str, Any]:
 
     Options that the URL sets itself are kept, before most of ours.
     """
-    given = str(psycopg.conninfo.conninfo_to_dict(url).get("options") or "")
+    set_by_url = psycopg.conninfo.conninfo_to_dict(url)
+    given = str(set_by_url.get("options") or "")
     ours = _SESSION.format(ms=int(timeout_seconds * 1000))
     return {
+        **{name: limit for name, limit in _TCP_LIMITS.items() if name not in set_by_url},
         "autocommit": True,
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
         "application_name": "s3d",

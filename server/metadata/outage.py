@@ -97,8 +97,11 @@ class Outage:
             async with asyncio.timeout(PROBE_SECONDS):
                 connection = await self._connect()
                 await connection.close()
-        except (*UNAVAILABLE, TimeoutError, OSError):
+        except TimeoutError:
             return False
+        except (*UNAVAILABLE, OSError):
+            # It may have no place left for one more. Where it is gone, those that it had are dead.
+            return not all(is_dead(each) for each in list(self._connections))
         return True
 
 

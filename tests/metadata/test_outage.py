@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from server.metadata import outage
 from server.metadata.connection import Connection, connect
@@ -155,6 +156,26 @@ async def test_a_statement_that_only_takes_long_is_no_outage(metadata: Metadata)
             await metadata.settings.refresh()
 
         assert (await asked).rowcount == 1
+
+
+async def test_a_postgresql_that_takes_no_more_connections_is_not_away(
+    metadata: Metadata, database_url: str
+) -> None:
+    async with metadata.connection() as conn:
+        await refuse_connections(database_url)
+        metadata._outage.suspect()
+        await asyncio.sleep(0.5)
+
+        assert not metadata._outage.is_on
+        assert await (await conn.execute("SELECT 1")).fetchone() == (1,)
+
+
+async def refuse_connections(database_url: str) -> None:
+    where = psycopg.conninfo.conninfo_to_dict(database_url)
+    admin = psycopg.conninfo.make_conninfo(database_url, dbname="postgres")
+    database = sql.Identifier(str(where["dbname"]))
+    with psycopg.connect(admin, autocommit=True) as conn:
+        conn.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(database))
 
 
 async def test_an_idle_connection_that_lives_is_not_dead(conn: Connection) -> None:

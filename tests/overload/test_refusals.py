@@ -81,6 +81,14 @@ async def test_a_refused_head_has_no_body_and_the_connection_goes_on(
         assert (await s3.on(wire).get(f"/{bucket}")).status == 200
 
 
+async def test_a_worker_that_is_busy_still_says_that_it_lives(s3: S3Client, bucket: str) -> None:
+    async with every_place_taken(s3, bucket):
+        live = await within_a_second(lambda: s3.get("/-/live"))
+        ready = await s3.get("/-/ready")
+
+    assert (live.status, ready.refusal) == (200, (503, "SlowDown"))
+
+
 async def test_a_request_that_finds_a_place_in_time_is_served(s3: S3Client, bucket: str) -> None:
     async with s3.connected() as wire:
         async with every_place_taken(s3, bucket):
