@@ -58,6 +58,8 @@ def echo_server(
             cwd=PROJECT,
             env={**os.environ, **(environment or {})},
             stderr=output,
+            # The tests may themselves run under nohup, which the server would respect.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         )
     try:
         yield EchoServer(process, log)
