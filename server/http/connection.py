@@ -142,7 +142,7 @@ class Connection(BaseProtocol):
         is_body = not body.is_eof()
         if self._closing and not is_body:
             return
-        before = body.total_bytes
+        came_before = body.total_bytes
         if self._serving is not None and not is_body:
             self._ahead += len(data)
         self._last_bytes = (self._last_bytes + data[-len(_LAST_CHUNK) :])[-len(_LAST_CHUNK) :]
@@ -155,11 +155,11 @@ class Connection(BaseProtocol):
         if messages:
             self._end_head()
             self._queue_up(messages)
-        elif data and (not is_body or (body.total_bytes == before and not body.is_eof())):
-            # A trailer, or what a chunk says of itself, is kept like a head before its end is seen.
-            self._take_head(len(data))
-        elif self._head_bytes:
+        elif body.total_bytes > came_before or (is_body and body.is_eof()):
             self._end_head()
+        elif data:
+            # A head; or, within a body, a trailer, which the parser keeps like one until it ends.
+            self._take_head(len(data))
         if upgraded:
             # What else a client could speak is for it to ask: this server speaks HTTP alone.
             self._parser.set_upgraded(False)

@@ -51,6 +51,8 @@ from server.rules.routing import AnyOperation, Table, match, refusal
 from sigv4.request import SignedRequest
 
 _READS: Final = frozenset({"GET", "HEAD"})
+_LIVE: Final = "/-/live"
+_READY: Final = "/-/ready"
 # What the log says of a client that did not stay for its answer.
 _CLIENT_GONE: Final = "ClientGone"
 _EXPECTED_OWNER: Final = "x-amz-expected-bucket-owner"
@@ -96,7 +98,7 @@ class Dispatcher:
         """Answer one request; whatever goes wrong is answered, too."""
         exchange = Exchange(new_request_id(), time.perf_counter())
         if not (self._admission.enter_at_once() or await self._admission.enter()):
-            if self._asks_whether_we_live(http):  # busy is not dead
+            if self._is_liveness_probe(http):  # busy is not dead
                 await self._send(http, exchange, S3Reply(), "")
                 return
             refuse(http, exchange.id)
@@ -326,22 +328,17 @@ class Dispatcher:
             raise S3Error(ErrorCode.NoSuchBucket, BucketName=name)
         return bucket
 
-    def _asks_whether_we_live(self, http: HttpRequest) -> bool:
+    def _is_liveness_probe(self, http: HttpRequest) -> bool:
         host = http.headers.get("Host", "")
-        return (
-            http.raw_path == "/-/live" and hosted_bucket(host, self._settings.all_domains) is None
-        )
+        return http.raw_path == _LIVE and hosted_bucket(host, self._settings.all_domains) is None
 
     async def _health(self, raw_path: str) -> S3Reply:
         """Answer /-/live and /-/ready: whether the worker runs, and whether it can serve."""
-        match raw_path:
-            case "/-/live":
-                return S3Reply()
-            case "/-/ready":
-                await self._cache.refresh()
-                return S3Reply()
-            case _:
-                raise S3Error(ErrorCode.AccessDenied)
+        if raw_path == _READY:
+            await self._cache.refresh()
+        elif raw_path != _LIVE:
+            raise S3Error(ErrorCode.AccessDenied)
+        return S3Reply()
 
 
 def _url(scheme: str, host: str, address: Address) -> str:

@@ -13,13 +13,6 @@ import orjson
 from psycopg.rows import TupleRow
 
 from server.metadata import blobs, settings_revision
-from server.metadata.columns import (
-    BigintColumn,
-    BooleanColumn,
-    ByteaColumn,
-    IntegerColumn,
-    TextColumn,
-)
 from server.metadata.connection import Connection
 from server.model.blob import Blob, BlobBody, InlineBody, ManifestBody
 from server.model.checksum import Checksum, ChecksumAlgorithm, ChecksumType
@@ -98,9 +91,9 @@ async def find(conn: Connection, questions: Sequence[Find]) -> list[Found]:
     await cursor.execute(
         _FIND,
         {
-            "bucket_ids": BigintColumn([question.bucket_id for question in questions]),
-            "keys": TextColumn([question.key for question in questions]),
-            "with_body": BooleanColumn([question.with_body for question in questions]),
+            "bucket_ids": [question.bucket_id for question in questions],
+            "keys": [question.key for question in questions],
+            "with_body": [question.with_body for question in questions],
         },
         prepare=True,
     )
@@ -216,7 +209,7 @@ async def _put_current(conn: Connection, questions: Sequence[Put], revision: int
     if not staged:  # one statement is its own transaction
         return (await conn.execute(_PUT_IF_ALLOWED, values, prepare=True, binary=True)).rowcount > 0
     async with conn.transaction():
-        if not await settings_revision.hold(conn, revision, [q.bucket_id for q in questions]):
+        if not await settings_revision.hold(conn, revision, values["bucket_ids"]):
             return False
         await blobs.lock_for_writing(
             conn, [q.content.body.blob for q in questions if isinstance(q.content.body, BlobBody)]
@@ -261,39 +254,29 @@ def _columns(rows: Sequence[tuple[int, ObjectKey, ObjectContent]]) -> dict[str, 
     bodies = [content.body for content in contents]
     checksums = [content.checksum for content in contents]
     return {
-        "bucket_ids": BigintColumn([bucket_id for bucket_id, _, _ in rows]),
-        "keys": TextColumn([key for _, key, _ in rows]),
-        "sizes": BigintColumn([content.size for content in contents]),
-        "etags": TextColumn([content.etag for content in contents]),
-        "storage_classes": TextColumn([content.storage_class for content in contents]),
-        "headers": TextColumn([_json(content.headers) for content in contents]),
-        "user_metadata": TextColumn([_json(content.user_metadata) for content in contents]),
-        "tags": TextColumn([_tags(content.tags) for content in contents]),
-        "checksum_algorithms": TextColumn([each.algorithm if each else None for each in checksums]),
-        "checksum_types": TextColumn([each.type if each else None for each in checksums]),
-        "checksums": TextColumn([each.value if each else None for each in checksums]),
-        "bodies": ByteaColumn(
-            [body.data if isinstance(body, InlineBody) else None for body in bodies]
-        ),
-        "digests": ByteaColumn(
-            [body.blob.digest if isinstance(body, BlobBody) else None for body in bodies]
-        ),
-        "manifest_ids": BigintColumn(
-            [body.manifest_id if isinstance(body, ManifestBody) else None for body in bodies]
-        ),
-        "parts": IntegerColumn(
-            [body.parts if isinstance(body, ManifestBody) else None for body in bodies]
-        ),
+        "bucket_ids": [bucket_id for bucket_id, _, _ in rows],
+        "keys": [key for _, key, _ in rows],
+        "sizes": [content.size for content in contents],
+        "etags": [content.etag for content in contents],
+        "storage_classes": [content.storage_class for content in contents],
+        "headers": [orjson.dumps(content.headers).decode() for content in contents],
+        "user_metadata": [orjson.dumps(content.user_metadata).decode() for content in contents],
+        "tags": [_tags(content.tags) for content in contents],
+        "checksum_algorithms": [checksum and str(checksum.algorithm) for checksum in checksums],
+        "checksum_types": [checksum and str(checksum.type) for checksum in checksums],
+        "checksums": [checksum and checksum.value for checksum in checksums],
+        "bodies": [body.data if isinstance(body, InlineBody) else None for body in bodies],
+        "digests": [body.blob.digest if isinstance(body, BlobBody) else None for body in bodies],
+        "manifest_ids": [
+            body.manifest_id if isinstance(body, ManifestBody) else None for body in bodies
+        ],
+        "parts": [body.parts if isinstance(body, ManifestBody) else None for body in bodies],
     }
 
 
 def _tags(tags: Mapping[str, str]) -> str | None:
     # Most objects have none, and their writes and reads pay for none.
-    return _json(tags) if tags else None
-
-
-def _json(members: Mapping[str, str]) -> str:
-    return orjson.dumps(members).decode() if members else "{}"
+    return orjson.dumps(tags).decode() if tags else None
 
 
 # Last-Modified and ETag stay. The row is locked until the transaction ends.
@@ -381,8 +364,8 @@ async def delete_all(conn: Connection, questions: Sequence[Delete]) -> list[bool
         _DELETE,
         {
             "revision": newest,
-            "bucket_ids": BigintColumn([question.bucket_id for question in current]),
-            "keys": TextColumn([question.key for question in current]),
+            "bucket_ids": [question.bucket_id for question in current],
+            "keys": [question.key for question in current],
         },
         prepare=True,
         binary=True,

@@ -93,6 +93,7 @@ class Outage:
         return since is not None and time.monotonic() - since > SILENT_SECONDS
 
     async def _answers(self) -> bool:
+        """Return whether PostgreSQL is there: it takes a new connection, or keeps those it has."""
         try:
             async with asyncio.timeout(PROBE_SECONDS):
                 connection = await self._connect()
@@ -101,7 +102,7 @@ class Outage:
             return False
         except (*UNAVAILABLE, OSError):
             # It may have no place left for one more. Where it is gone, those that it had are dead.
-            return not all(is_dead(each) for each in list(self._connections))
+            return any(not is_dead(each) for each in list(self._connections))
         return True
 
 

@@ -5,7 +5,6 @@ A proxy that shares a connection among its clients believes the answers to be in
 
 import asyncio
 import signal
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -110,31 +109,6 @@ async def test_an_upload_that_is_under_way_when_the_server_stops_is_received_and
             answer = await wire.answer()
 
     assert (answer.status, answer.headers["connection"]) == (200, "close")
-
-
-async def test_an_answer_whose_end_is_not_taken_yet_when_the_server_stops_is_sent(
-    tmp_path: Path,
-) -> None:
-    body = b"x" * 8_000_000
-    with own_database() as url, running_server(tmp_path, workers=1, database_url=url) as server:
-        s3 = client_of(server)
-        await s3.put("/bucket")
-        await s3.put("/bucket/key", body=body)
-        answers = []
-        async with AsyncExitStack() as stack:
-            # Where the piece that the server writes last begins depends on the kernel's buffers.
-            wires = [await stack.enter_async_context(s3.connected()) for _ in range(8)]
-            for wire in wires:
-                await wire.send(s3.message("GET", "/bucket/key"))
-            for n, wire in enumerate(wires):
-                await wire.read(len(body) - 100_000 * (n + 1) - 5_000_000)
-            await asyncio.sleep(0.5)
-            assert server.process is not None
-            server.process.send_signal(signal.SIGTERM)
-            await asyncio.sleep(0.5)
-            answers = [await wire.rest() for wire in wires]
-
-    assert [answer[-5_000_000:] == body[-5_000_000:] for answer in answers] == [True] * 8
 
 
 async def test_a_trailer_that_does_not_end_is_refused(s3: S3Client, bucket: str) -> None:

@@ -50,6 +50,21 @@ async def test_a_session_is_ours_whatever_the_database_says(
     assert (alone, pooled) == (value, value)
 
 
+@pytest.mark.parametrize(
+    ("asked", "limit"),
+    [pytest.param("", "30000", id="ours"), pytest.param("5000", "5000", id="the URL's own")],
+)
+async def test_a_connection_whose_other_end_falls_silent_is_ended(
+    database_url: str, asked: str, limit: str
+) -> None:
+    own = {"tcp_user_timeout": asked} if asked else {}
+    async with await connect(psycopg.conninfo.make_conninfo(database_url, **own)) as conn:
+        limits = conn.info.get_parameters()
+
+    assert limits["tcp_user_timeout"] == limit
+    assert int(limits["keepalives_idle"]) + 3 * int(limits["keepalives_interval"]) <= 30
+
+
 async def _current(conn: Connection, setting: str) -> str:
     row = await (await conn.execute("SELECT current_setting(%s)", [setting])).fetchone()
     assert row is not None

@@ -13,11 +13,11 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
+from tests.effort import IS_LONG
 from tests.fix_s3 import client_of
 from tests.fix_server import RunningServer, complaints_of, own_database, running_server
 from tests.invariants import broken
 from tests.model.clients import Client, History
-from tests.model.effort import IS_LONG
 from tests.model.node import end_connections
 from tests.model.register import contradiction
 from tests.model.sweeping import left_after_a_sweep

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.effort import IS_LONG
 from tests.fix_server import complaints_of
-from tests.model.effort import IS_LONG
 from tests.model.machine import Machine
 from tests.model.node import VICTIMS, Node
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from server.metadata.embedded import EmbeddedPostgres
+from tests.effort import IS_LONG
 from tests.fix_s3 import S3Client, client_of, each_worker
 from tests.fix_server import RunningServer, complaints_of, running_server
 from tests.invariants import broken
-from tests.model.effort import IS_LONG
 from tests.overload.postgres_processes import all_of, standing_still
 from tests.wire import ANSWER_SECONDS, Answer
 
