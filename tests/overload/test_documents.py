@@ -65,11 +65,12 @@ def delete_of(s3: S3Client, bucket: str, size: int, *, expect: bool = False) -> 
 
 @asynccontextmanager
 async def a_large_one_under_way(s3: S3Client, bucket: str) -> AsyncIterator[None]:
-    message = delete_of(s3, bucket, LARGE)
+    message = delete_of(s3, bucket, LARGE, expect=True)
     async with s3.connected() as wire:
-        await wire.send(message[:-1])
-        while (await s3.send(delete_of(s3, bucket, LARGE))).status == 200:  # noqa: ASYNC110 - another process
-            await asyncio.sleep(0.05)
+        await wire.send(message[:-LARGE])
+        # Said once there is room for it, and not before.
+        assert await wire.interim() == b"HTTP/1.1 100 Continue\r\n\r\n"
+        await wire.send(message[-LARGE:-1])
         yield
         await wire.send(message[-1:])
         assert (await wire.answer()).status == 200

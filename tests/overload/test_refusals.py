@@ -12,7 +12,7 @@ import pytest
 from tests.fix_s3 import S3Client, client_of
 from tests.fix_server import RunningServer, complaints_of, own_database, running_server
 from tests.overload.load import within_a_second
-from tests.wire import Answer
+from tests.wire import ANSWER_SECONDS, Answer
 
 PLACES = 4
 HUGE = 64 << 20
@@ -55,8 +55,9 @@ async def every_place_taken(s3: S3Client, bucket: str) -> AsyncIterator[None]:
         for _ in range(PLACES):
             wire = await stack.enter_async_context(s3.connected())
             await wire.send(message[:-1])
-        while (await s3.get("/")).status == 200:  # noqa: ASYNC110 - until the server has seen all
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(ANSWER_SECONDS):
+            while (await s3.get("/")).status == 200:  # noqa: ASYNC110 - until the server has seen all
+                await asyncio.sleep(0.05)
         yield
 
 
