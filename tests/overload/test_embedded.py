@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import structlog
 
 from server.metadata.embedded import EmbeddedPostgres
 from tests.metadata.postgres_processes import another_user, ask, postmaster
-from tests.overload.postgres_processes import all_of
+from tests.overload.postgres_processes import files_of, signal_all_of
 
 # The starter that comes with the programs gives up after ten seconds.
 LONG_SECONDS = 11
@@ -21,8 +22,7 @@ async def test_a_start_waits_for_a_crash_recovery_however_long_it_takes(tmp_path
     directory = tmp_path / "postgres"
     with another_user(directory) as user:
         await asyncio.to_thread(ask, EmbeddedPostgres(directory), "SELECT 1")
-        for process in all_of(directory):
-            os.kill(process, 9)
+        signal_all_of(directory, signal.SIGKILL)
         user.kill()
     hold = tmp_path / "hold"
     hold.touch()
@@ -53,18 +53,14 @@ async def test_a_start_waits_for_a_crash_recovery_however_long_it_takes(tmp_path
 def test_no_process_of_postgres_listens_on_a_port(tmp_path: Path) -> None:
     directory = tmp_path / "postgres"
     with EmbeddedPostgres(directory):
-        sockets = {
-            os.readlink(each)
-            for process in all_of(directory)
-            for each in Path(f"/proc/{process}/fd").iterdir()
-        }
+        files = files_of(directory)
         tables = [Path(f"/proc/{postmaster(directory)}/net/{name}") for name in ("tcp", "tcp6")]
         ports = [
             fields[1]
             for table in tables
             if table.exists()
             for fields in map(str.split, table.read_text().splitlines()[1:])
-            if f"socket:[{fields[9]}]" in sockets
+            if f"socket:[{fields[9]}]" in files
         ]
 
     assert ports == []

@@ -16,7 +16,7 @@ from tests.effort import IS_LONG
 from tests.fix_s3 import S3Client, client_of, each_worker
 from tests.fix_server import RunningServer, complaints_of, running_server
 from tests.invariants import broken
-from tests.overload.postgres_processes import all_of, standing_still
+from tests.overload.postgres_processes import signal_all_of, standing_still
 from tests.wire import ANSWER_SECONDS, Answer
 
 pytestmark = [pytest.mark.crash, pytest.mark.slow]
@@ -120,9 +120,7 @@ def held_down(postgres: Path) -> Iterator[None]:
     """Kill PostgreSQL; nobody can start it before the block ends."""
     with (postgres / "start.lock").open("r+b") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for process in all_of(postgres):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
+        signal_all_of(postgres, signal.SIGKILL)
         yield
 
 
