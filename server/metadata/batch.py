@@ -1,12 +1,13 @@
 """Concurrent questions share one round trip, and concurrent writes one commit.
 
 While a lane waits for PostgreSQL, questions gather; the next round trip takes them all. A single
-client waits for nobody: an idle lane starts at once. No timer is involved.
+client waits for nobody: an idle lane starts at once.
 
-Where many read, a lane that starts at once finds one question, and the others wait for its round
-trip. After a batch of several, questions are therefore gathered as long as each turn of the event
-loop brings more: 10 to 19 % more GetObjects of 4 KiB. Writes gain nothing: their commits last long
-enough for others to gather.
+Left to themselves, many clients fall into two groups that take turns: one is answered while the
+other gathers, and each batch is half of what it could be. So those who were just answered get a
+moment to ask again: until as many questions are there as the last batch answered and left waiting,
+for as long as that batch took, within a limit. 32 connections and two workers, pairs of runs: 24 %
+more PutObjects and 20 % more GetObjects of 4 KiB.
 """
 
 import asyncio
@@ -55,6 +56,8 @@ class Batch(Generic[Question, Answer]):
         all; statement_timeout, which leaves the connection in order, should be shorter.
     repeatable: a question may be asked again after a connection broke under it. Never a write:
         its outcome is unknown (D2).
+    patience_seconds: how long a lane waits at most for those whom it has just answered. 0 where who
+        was answered has something else to do first.
     """
 
     def __init__(
@@ -67,12 +70,13 @@ class Batch(Generic[Question, Answer]):
         waiting: int,
         repeatable: bool,
         timeout_seconds: float,
+        patience_seconds: float = 0,
     ) -> None:
         self._answer = answer
         self._connect = connect
         self._largest = largest
         self._waiting = waiting
-        self._repeatable = repeatable
+        self._patience_seconds = patience_seconds
         self._tries = 2 if repeatable else 1
         self._timeout_seconds = timeout_seconds
         self._loop = asyncio.get_running_loop()
@@ -80,7 +84,9 @@ class Batch(Generic[Question, Answer]):
         self._idle: deque[asyncio.Future[None]] = deque()
         self._under_way: list[float] = []  # when those batches began
         self._is_paused = False
-        self._gathers = False
+        self._wanted = 1  # questions that wake a lane
+        self._expected = 0  # questions that may come before _patient_until
+        self._patient_until = 0.0  # on the clock of time.monotonic
         self._lanes = [asyncio.create_task(self._run_lane()) for _ in range(lanes)]
 
     async def ask(self, question: Question) -> Answer:
@@ -99,7 +105,8 @@ class Batch(Generic[Question, Answer]):
         pending: _Pending[Answer] = _Pending(loop=self._loop)
         entry = (question, pending)
         self._queue.append(entry)
-        self._wake_a_lane()
+        if len(self._queue) >= self._wanted:
+            self._wake_a_lane()
         try:
             return await pending
         except asyncio.CancelledError:
@@ -151,6 +158,7 @@ class Batch(Generic[Question, Answer]):
                     connection = await self._answer_batch(connection, batch)
                 finally:
                     self._under_way.remove(began)
+                self._expect_again(len(batch), began)
         finally:
             if connection is not None:
                 await connection.close()
@@ -158,30 +166,38 @@ class Batch(Generic[Question, Answer]):
     async def _take(self) -> list[tuple[Question, _Pending[Answer]]]:
         batch: list[tuple[Question, _Pending[Answer]]] = []
         while not batch:
-            await self._questions()
-            while self._gathers and not await self._gather():
-                await self._questions()
+            while not self._queue:
+                await self._woken()
+            await self._gather()
             taken = [self._queue.popleft() for _ in range(min(self._largest, len(self._queue)))]
             # An asker that was cancelled in this turn of the loop has not withdrawn yet.
             batch = [entry for entry in taken if not entry[1].done()]
-        self._gathers = self._repeatable and len(batch) > 1
         for _, pending in batch:
             pending.is_taken = True
         return batch
 
-    async def _questions(self) -> None:
-        while not self._queue:
-            idle: asyncio.Future[None] = self._loop.create_future()
-            self._idle.append(idle)
-            await idle
+    def _expect_again(self, answered: int, began: float) -> None:
+        now = time.monotonic()
+        self._expected = min(answered + len(self._queue), self._largest)
+        self._patient_until = now + min(now - began, self._patience_seconds)
 
-    async def _gather(self) -> bool:
-        """Return whether there is still a question, when no more come."""
-        seen = 0
-        while seen < len(self._queue) < self._largest:
-            seen = len(self._queue)
-            await asyncio.sleep(0)
-        return bool(self._queue)
+    async def _gather(self) -> None:
+        """Wait for those who were just answered to ask again, as long as there is patience."""
+        patience = self._patient_until - time.monotonic()
+        if patience <= 0 or len(self._queue) >= self._expected:
+            return
+        self._wanted = self._expected
+        timer = self._loop.call_later(patience, self._wake_a_lane)
+        try:
+            await self._woken()
+        finally:
+            timer.cancel()
+            self._wanted = 1
+
+    async def _woken(self) -> None:
+        idle: asyncio.Future[None] = self._loop.create_future()
+        self._idle.append(idle)
+        await idle
 
     async def _answer_batch(
         self,

@@ -33,6 +33,9 @@ Asked = TypeVar("Asked")
 _LARGEST_BATCH: Final = 64
 # Questions that may wait for a batch, and requests for a connection, in one worker.
 _WAITING: Final = 2048
+# How long a batch waits at most for clients that were just answered. Sixteen requests take a worker
+# that long; 2 ms gained half as much.
+_PATIENCE_SECONDS: Final = 0.005
 # The pool waits twice as long after each failure to connect, for so long; whoever asks for a
 # connection later makes it begin anew. Long enough, its pauses would outlast PostgreSQL's.
 _RECONNECT_SECONDS: Final = 4.0
@@ -84,11 +87,11 @@ class Metadata:
         )
         self.settings = SettingsCache(self._load_key, self._load_bucket, self._read_revision)
         # Each lane of a batch has a connection of its own, beside the pool's.
-        self._finds = self._batch(object_versions.find, lanes=1, repeatable=True)
-        self._revisions = self._batch(_one_revision_for_all, lanes=1, repeatable=True)
-        self._row_puts = self._batch(object_versions.put_all, lanes=1, repeatable=False)
-        self._blob_puts = self._batch(object_versions.put_all, lanes=_BLOB_LANES, repeatable=False)
-        self._deletes = self._batch(object_versions.delete_all, lanes=1, repeatable=False)
+        self._finds = self._batch(object_versions.find, repeatable=True, patient=True)
+        self._revisions = self._batch(_one_revision_for_all, repeatable=True)
+        self._row_puts = self._batch(object_versions.put_all, patient=True)
+        self._blob_puts = self._batch(object_versions.put_all, lanes=_BLOB_LANES)
+        self._deletes = self._batch(object_versions.delete_all, patient=True)
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -230,8 +233,9 @@ class Metadata:
         self,
         answer: Callable[[Connection, Sequence[Asked]], Awaitable[Sequence[Row]]],
         *,
-        lanes: int,
-        repeatable: bool,
+        lanes: int = 1,
+        repeatable: bool = False,
+        patient: bool = False,
     ) -> Batch[Asked, Row]:
         batch = Batch(
             answer,
@@ -242,6 +246,7 @@ class Metadata:
             repeatable=repeatable,
             # statement_timeout comes first and leaves the connection usable.
             timeout_seconds=self._timeout_seconds * 2,
+            patience_seconds=_PATIENCE_SECONDS if patient else 0,
         )
         self._batches.append(batch)
         return batch
