@@ -9,7 +9,14 @@
 CREATE TABLE schema_version (
     version integer NOT NULL
 );
-INSERT INTO schema_version VALUES (2);
+INSERT INTO schema_version VALUES (3);
+
+-- One row: the name of the blob directory whose files the rows of `blob` mean. The same name stands in
+-- the directory, in its file "database"; no other directory is swept, read or written for these rows.
+CREATE TABLE blob_directory (
+    id uuid NOT NULL DEFAULT gen_random_uuid()
+);
+INSERT INTO blob_directory DEFAULT VALUES;
 
 -- One row: a number that moves in the same transaction as any change to accounts, access keys,
 -- buckets or their configuration. Workers cache those; every batched read returns the number and

@@ -92,7 +92,7 @@ def leftovers(database_url: str, blobs: Path) -> list[str]:
         found = [row[0] for row in conn.execute(_LEFT_FOR_THE_SWEEP)]
         living = {row[0].hex() for row in conn.execute(_BLOBS) if not row[2]}
     for path in blobs.rglob("*"):
-        if path.is_file() and path.name != "layout":
+        if path.is_file() and path.name not in ("layout", "database"):
             at_its_place = path.parent.name == path.name[:2] and path.name in living
             found += [] if at_its_place else [f"file {path.relative_to(blobs)}"]
     return found

@@ -1,6 +1,7 @@
 """Where everything is in the blob directory, and how it is made.
 
 ROOT/layout        one line, the version of this layout; written last, so it vouches for the rest
+ROOT/database      one line, the name of the database that the blobs belong to
 ROOT/staging/      bodies on their way in, under random names
 ROOT/trash/        blobs that the sweep took away and has not yet unlinked
 ROOT/ab/abcd...    a blob, named by its SHA-256 in hex, in the shard of its first byte
@@ -40,6 +41,11 @@ class Layout:
     def version_file(self) -> Path:
         """Return the file whose one line is the version."""
         return self.root / "layout"
+
+    @property
+    def database_file(self) -> Path:
+        """Return the file whose one line names the database that the blobs belong to."""
+        return self.root / "database"
 
     @property
     def directories(self) -> list[Path]:
@@ -85,7 +91,7 @@ def open_layout(root: Path, read_only: ReadOnlyFlag) -> Layout:
             fsync_directories(_ancestors(layout.root), read_only)
         _refuse_several_file_systems(layout)
         if is_new:
-            _write_version(layout, read_only)
+            publish_file(layout, layout.version_file, VERSION, read_only)
     return layout
 
 
@@ -169,12 +175,13 @@ def _refuse_several_file_systems(layout: Layout) -> None:
             raise BlobLayoutError(f"{path} is on another file system than {layout.root}")
 
 
-def _write_version(layout: Layout, read_only: ReadOnlyFlag) -> None:
+def publish_file(layout: Layout, target: Path, data: bytes, read_only: ReadOnlyFlag) -> None:
+    """Make a small file of the root hold the data, durably; several processes may at once."""
     staged = StagedFile(layout.staging, read_only, length=None)
     try:
-        staged.write(VERSION)
+        staged.write(data)
         staged.fsync()
-        staged.publish(layout.version_file)
+        staged.publish(target)
     finally:
         staged.discard()
     fsync_directories([layout.root], read_only)

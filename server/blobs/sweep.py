@@ -37,7 +37,8 @@ def old_trash(layout: Layout, *, changed_before: float) -> Generator[BlobDigest,
 
 def foreign_files(layout: Layout) -> Generator[Path, None, None]:
     """Yield what lies in the root, the shards and trash/ and does not belong there."""
-    ours = {OF_THE_DISK, *(path.name for path in (layout.version_file, *layout.directories))}
+    files = (layout.version_file, layout.database_file)
+    ours = {OF_THE_DISK, *(path.name for path in (*files, *layout.directories))}
     with os.scandir(layout.root) as entries:
         yield from (Path(entry.path) for entry in entries if entry.name not in ours)
     for directory in (layout.trash, *(layout.root / shard for shard in SHARDS)):

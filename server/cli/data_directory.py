@@ -82,10 +82,21 @@ def database_of(settings: Settings) -> Iterator[str]:
     if settings.database_url:
         yield settings.database_url
         return
-    if not Path(settings.data).is_dir():
+    if not settings.data.is_dir():
         raise click.ClickException(f"there is no data directory {settings.data}")
+    refuse_lost_database(settings)
     with embedded_postgres(settings) as postgres:
         yield postgres.url
+
+
+def refuse_lost_database(settings: Settings) -> None:
+    """Raise a message for a person where the data directory has no embedded database."""
+    postgres = settings.data / "postgres"
+    if not (postgres / "data").exists():
+        raise click.ClickException(
+            f"there is no database in {postgres}: is a disk not mounted? s3d serve makes one where"
+            " nothing is, s3d restore brings one back"
+        )
 
 
 def refuse_half_restored(data: Path) -> None:

@@ -16,6 +16,7 @@ from server.blobs.read_only import ReadOnlyFlag
 from server.blobs.store import BlobStore
 from server.cli.data_directory import database_of
 from server.config import Settings
+from server.jobs import pairing
 from server.metadata.administration import administration
 from server.metadata.connection import Connection
 from server.metadata.store import Metadata
@@ -49,6 +50,7 @@ def in_stores(
     """Return what the work returns, done with the metadata and the blobs of the data directory.
 
     Neither is made where it is missing, but the schema is brought up to date. PostgreSQL as above.
+    Raises BlobLayoutError where they do not belong together.
     """
     begin_command()
     layout = existing_layout(settings.data / "blobs")
@@ -82,8 +84,8 @@ async def _in_stores(
     work: Callable[[Metadata, BlobStore], Awaitable[Result]],
 ) -> Result:
     seconds = settings.database_timeout_seconds
-    async with administration(url, timeout_seconds=seconds):
-        pass
+    async with administration(url, timeout_seconds=seconds, may_create=False) as conn:
+        await pairing.refuse_another(conn, layout)
     blobs = BlobStore(
         layout, inline_limit=0, threads=_THREADS, read_only=ReadOnlyFlag(), reserve_bytes=0
     )
@@ -97,5 +99,5 @@ async def _in_stores(
 async def _in_transaction(
     url: str, seconds: float, work: Callable[[Connection], Awaitable[Result]]
 ) -> Result:
-    async with administration(url, timeout_seconds=seconds) as conn:
+    async with administration(url, timeout_seconds=seconds, may_create=False) as conn:
         return await work(conn)

@@ -18,13 +18,18 @@ from server.blobs.files import disk_errors
 from server.blobs.layout import Layout, open_layout
 from server.blobs.read_only import ReadOnlyFlag
 from server.cli.credentials import Credentials, how_to_use, root_credentials
-from server.cli.data_directory import embedded_postgres, locked_data_directory
+from server.cli.data_directory import (
+    embedded_postgres,
+    locked_data_directory,
+    refuse_lost_database,
+)
 from server.cli.options import environment_help, with_settings
 from server.config import Settings
 from server.http.bind import bind
 from server.http.tls import server_context
 from server.http.workers import RunWorker
 from server.http.workers import serve as run_workers
+from server.jobs import pairing
 from server.metadata import released, root_account
 from server.metadata.administration import administration
 from server.metadata.embedded import EmbeddedPostgres
@@ -51,14 +56,15 @@ def serve(settings: Settings) -> None:
         stack.callback(_close, sockets)
         postgres = None
         if settings.database_url is None:
+            if pairing.is_named(Layout(settings.data / "blobs")):
+                refuse_lost_database(settings)
             postgres = stack.enter_context(embedded_postgres(settings))
             settings = replace(settings, database_url=postgres.url)
         root = root_credentials(settings)
-        asyncio.run(_prepare(settings, root.credentials))
+        read_only = ReadOnlyFlag()
+        asyncio.run(_prepare(settings, root.credentials, read_only))
         if root.are_new:
             click.echo(how_to_use(root, _endpoint(settings, sockets), settings.region))
-        read_only = ReadOnlyFlag()
-        open_layout(settings.data / "blobs", read_only)
         # What forked workers hold must not be what the environment said.
         settings = replace(settings, root_access_key=None, root_secret_key=None)
         status = run_workers(
@@ -74,19 +80,24 @@ def _load() -> RunWorker:
     return run_worker
 
 
-async def _prepare(settings: Settings, root: Credentials) -> None:
+async def _prepare(settings: Settings, root: Credentials, read_only: ReadOnlyFlag) -> None:
     assert settings.database_url is not None, "the embedded one has a URL, too"
     blobs = Layout(settings.data / "blobs")
     with disk_errors(f"look at {blobs.root}"):
         is_new = not blobs.version_file.exists()
-    timeout = settings.database_timeout_seconds
-    async with administration(settings.database_url, timeout_seconds=timeout) as conn:
+    async with administration(
+        settings.database_url,
+        timeout_seconds=settings.database_timeout_seconds,
+        # A directory that is in use has a database already.
+        may_create=not pairing.is_named(blobs),
+    ) as conn:
         # Made anew it would hide a disk that is not mounted, and take uploads in its place.
         if is_new and await released.some_in_place(conn, limit=1):
             raise click.ClickException(
                 f"the database names blobs, but {blobs.root} is no blob directory:"
                 " is a disk not mounted?"
             )
+        await pairing.pair(conn, open_layout(blobs.root, read_only), read_only)
         if not await root_account.ensure(conn, root.access_key, root.secret_key):
             raise click.ClickException(
                 f"the access key {root.access_key} belongs to another account than root"

@@ -19,6 +19,7 @@ from server.blobs.archive import Archive
 from server.blobs.errors import ArchiveError, StorageError
 from server.blobs.files import disk_errors
 from server.blobs.layout import Layout
+from server.jobs import pairing
 from server.jobs.blob_copies import THREADS, BlobCopies, Findings
 from server.jobs.snapshot import (
     CREDENTIALS,
@@ -126,6 +127,7 @@ class Backup:
     async def _copy_rows(self, directory: Path) -> Description:
         seconds = self.timeout_seconds
         async with snapshot.one_moment(self.database_url, timeout_seconds=seconds) as conn:
+            await pairing.refuse_another(conn, self.blobs)
             taken = datetime.now(UTC)
             revision = await settings_revision.read(conn)
             tables = {}

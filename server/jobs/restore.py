@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from server.blobs.archive import Archive
 from server.blobs.errors import ArchiveError, StorageError
-from server.blobs.layout import open_layout
+from server.blobs.layout import existing_layout, open_layout
 from server.blobs.read_only import ReadOnlyFlag
+from server.jobs import pairing
 from server.jobs.backup import Show
 from server.jobs.blob_copies import THREADS, BlobCopies, Findings
 from server.jobs.snapshot import (
@@ -29,6 +31,9 @@ from server.metadata import snapshot
 from server.metadata.connection import Connection
 from server.metadata.errors import SchemaMismatch
 from server.metadata.schema import SCHEMA_VERSION
+
+# Schemas whose rows this one takes as they are: 3 has one more table, which is not copied.
+_SAME_ROWS: Final = frozenset({2, SCHEMA_VERSION})
 
 
 class RestoreIncomplete(StorageError):
@@ -57,7 +62,7 @@ class Source:
             raise ArchiveError(f"{archive.root} has no finished snapshot {name}")
         directory = archive.snapshot(name or finished[-1])
         description = read_description(directory)
-        if description.schema != SCHEMA_VERSION:
+        if description.schema not in _SAME_ROWS:
             raise SchemaMismatch(
                 f"{directory} has schema {description.schema}; this program needs"
                 f" {SCHEMA_VERSION}. Restore it with the version of s3d that made it."
@@ -107,6 +112,8 @@ class Restore:
             async with snapshot.into_empty(self.database_url, timeout_seconds=seconds) as conn:
                 await self._copy_rows(conn)
                 await self._compare_rows(conn)
+        async with snapshot.one_moment(self.database_url, timeout_seconds=seconds) as conn:
+            await pairing.name(conn, existing_layout(self.blobs), ReadOnlyFlag())
         await snapshot.analyze(self.database_url, timeout_seconds=seconds)
         return findings
 

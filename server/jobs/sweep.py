@@ -15,6 +15,7 @@ import structlog
 
 from server.blobs.errors import BlobLayoutError, StorageError
 from server.blobs.store import BlobStore
+from server.jobs import pairing
 from server.metadata import job_runs, released
 from server.metadata.connection import Connection
 from server.metadata.errors import MetadataError
@@ -81,9 +82,13 @@ class Sweep:
     async def run(self, *, orphans_older_than: float | None = None) -> Swept:
         """Remove all that may be removed now; return what was done.
 
+        Raises BlobLayoutError where the directory is that of another database.
+
         orphans_older_than: look for files that no row names, of that age in seconds; None: of the
             age that is safe beside any request, and only if nobody looked for that long.
         """
+        async with self._metadata.connection() as conn:
+            await pairing.refuse_another(conn, self._blobs.layout)
         swept = Swept(temp_files=await self._blobs.remove_stale_staging())
         if orphans_older_than is not None:
             swept.orphans += await self.trash_orphans(orphans_older_than)

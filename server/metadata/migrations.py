@@ -18,7 +18,12 @@ _TO_2: Final[LiteralString] = """
     CREATE INDEX blob_rotten ON blob (rotten) WHERE rotten IS NOT NULL;
 """
 
-_STEPS: Final[Mapping[int, LiteralString]] = {1: _TO_2}
+_TO_3: Final[LiteralString] = """
+    CREATE TABLE blob_directory (id uuid NOT NULL DEFAULT gen_random_uuid());
+    INSERT INTO blob_directory DEFAULT VALUES;
+"""
+
+_STEPS: Final[Mapping[int, LiteralString]] = {1: _TO_2, 2: _TO_3}
 
 # An index of many rows takes longer to build than any statement of a request may.
 _NO_TIMEOUT: Final[LiteralString] = "SET LOCAL statement_timeout = 0"

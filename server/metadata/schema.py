@@ -9,7 +9,7 @@ from server.metadata import migrations
 from server.metadata.connection import Connection
 from server.metadata.errors import SchemaMismatch
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 OLDEST_POSTGRES: Final = 150000
 
 # One number for "somebody prepares the schema"; advisory locks of one key are per database.
@@ -25,6 +25,8 @@ _DURABLE: Final = {
 # Stronger than "on", or waiting for standbys too: as durable here.
 _DURABLE_TOO: Final = {"synchronous_commit": {"remote_write", "remote_apply"}}
 
+_NOTHING: Final = "the database holds nothing of s3d"
+
 _IS_EMPTY: Final[LiteralString] = """
     SELECT NOT EXISTS (
         SELECT FROM pg_class c
@@ -35,17 +37,20 @@ _IS_EMPTY: Final[LiteralString] = """
 """
 
 
-async def prepare(conn: Connection) -> None:
+async def prepare(conn: Connection, *, may_create: bool = True) -> None:
     """Create the schema where there is none, migrate an older one; many processes may at once.
 
     Raises SchemaMismatch where the server is too old, is not UTF8, has durability turned off, or
-    holds a newer version of the schema or the tables of another program.
+    holds a newer version of the schema or the tables of another program; and where there is no
+    schema, and none may be created.
     """
     await _check_server(conn)
     try:
         async with conn.transaction():
             await conn.execute("SELECT pg_advisory_xact_lock(%s)", [_PREPARE_LOCK])
             if not await _exists(conn):
+                if not may_create:
+                    raise SchemaMismatch(_NOTHING)
                 await conn.execute(schema_sql())
             found = await _version(conn)
             if found is not None and 0 < found < SCHEMA_VERSION:
@@ -61,7 +66,7 @@ async def require(conn: Connection) -> None:
     """Raise SchemaMismatch unless the schema is there and can be used; creates nothing."""
     await _check_server(conn)
     if not await _exists(conn):
-        raise SchemaMismatch("the database holds nothing of s3d")
+        raise SchemaMismatch(_NOTHING)
     found = await _version(conn)
     if found != SCHEMA_VERSION:
         raise _mismatch(found)

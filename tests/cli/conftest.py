@@ -12,7 +12,6 @@ from server.metadata.store import Metadata
 from tests.cli.stopped import Stopped, copied
 from tests.jobs.node import Node
 from tests.jobs.world import World, fill
-from tests.metadata.rows import new_bucket
 
 
 @pytest.fixture(scope="session")
@@ -30,9 +29,7 @@ async def stopped(tmp_path: Path, template: Path, database_url: str) -> AsyncIte
     )
     with closing(store):
         async with Metadata.opened(database_url, connections=1, timeout_seconds=5) as metadata:
-            async with metadata.transaction() as conn:
-                home = await new_bucket(conn)
-            node = Node(database_url, metadata, store, home)
+            node = await Node.made(database_url, metadata, store)
             await fill(node)
             async with await psycopg.AsyncConnection.connect(
                 database_url, autocommit=True

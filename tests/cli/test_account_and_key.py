@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from server.metadata.embedded import EmbeddedPostgres
+from tests.cli.stopped import with_database
 
 PROJECT = Path(__file__).parents[2]
 
@@ -205,7 +206,9 @@ def test_a_data_directory_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     assert not (tmp_path / "typo").exists()
 
 
-def test_commands_work_on_a_stopped_server_two_at_once(tmp_path: Path) -> None:
+async def test_commands_work_on_a_stopped_server_two_at_once(tmp_path: Path) -> None:
+    await with_database(tmp_path)
+
     def start(name: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "server", "account", "create", name, "--data", str(tmp_path)],
@@ -226,7 +229,8 @@ def test_commands_work_on_a_stopped_server_two_at_once(tmp_path: Path) -> None:
     assert not (tmp_path / "postgres" / "data" / "postmaster.pid").exists()
 
 
-def test_commands_work_beside_a_user_of_the_same_data(tmp_path: Path) -> None:
+async def test_commands_work_beside_a_user_of_the_same_data(tmp_path: Path) -> None:
+    await with_database(tmp_path)
     with EmbeddedPostgres(tmp_path / "postgres") as postgres:
         made = run("account", "create", "alice", "--data", str(tmp_path))
 

@@ -11,7 +11,7 @@ import pytest
 
 from server.metadata.embedded import EmbeddedPostgres
 from tests.blobs.bodies import digest_of
-from tests.cli.stopped import PROJECT, Stopped, clean_environment, command_on, copied
+from tests.cli.stopped import PROJECT, Stopped, clean_environment, command_on, copied, with_database
 from tests.fix_s3 import client_of
 from tests.fix_server import running_server
 from tests.jobs.world import LARGE, SMALL, flip_a_bit
@@ -155,12 +155,13 @@ def test_a_directory_that_is_no_servers_is_refused_and_left_alone(
 
 
 @pytest.mark.slow
-def test_rows_that_postgresql_cannot_read_are_named_and_the_rest_is_looked_at(
+async def test_rows_that_postgresql_cannot_read_are_named_and_the_rest_is_looked_at(
     tmp_path: Path, template: Path
 ) -> None:
     data = tmp_path / "data"
     copied(template, data)
-    assert _run_on(data, "check").returncode == 0  # makes the database
+    await with_database(data)
+    assert _run_on(data, "check").returncode == 0
     with EmbeddedPostgres(data / "postgres") as postgres, psycopg.connect(postgres.url) as conn:
         conn.execute("INSERT INTO manifest DEFAULT VALUES")
         conn.execute("INSERT INTO released_manifest SELECT id FROM manifest")

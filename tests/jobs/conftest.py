@@ -11,7 +11,6 @@ from server.blobs.store import BlobStore
 from server.metadata.connection import Connection
 from server.metadata.store import Metadata
 from tests.jobs.node import Node
-from tests.metadata.rows import new_bucket
 
 
 @pytest.fixture(scope="session")
@@ -34,9 +33,7 @@ def store(tmp_path: Path, template: Path) -> Iterator[BlobStore]:
 async def node(database_url: str, store: BlobStore) -> AsyncIterator[Node]:
     # One connection for all: no step of the sweep may wait for a second one.
     async with Metadata.opened(database_url, connections=1, timeout_seconds=5) as metadata:
-        async with metadata.transaction() as conn:
-            home = await new_bucket(conn)
-        yield Node(database_url, metadata, store, home)
+        yield await Node.made(database_url, metadata, store)
 
 
 @pytest.fixture

@@ -3,8 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
+from server.blobs.read_only import ReadOnlyFlag
 from server.blobs.receiving import ReceivedBlob
 from server.blobs.store import BlobStore
+from server.jobs import pairing
 from server.jobs.sweep import Sweep
 from server.metadata.store import Metadata
 from server.model.blob import Blob, BlobBody
@@ -12,7 +14,7 @@ from server.model.bucket import Bucket
 from server.model.names import ObjectKey
 from tests.blobs.bodies import BodyOf, digest_of
 from tests.invariants import broken, leftovers
-from tests.metadata.rows import Decision, content
+from tests.metadata.rows import Decision, content, new_bucket
 
 
 class Node:
@@ -23,6 +25,13 @@ class Node:
         self.metadata = metadata
         self.blobs = store
         self.home = home
+
+    @classmethod
+    async def made(cls, url: str, metadata: Metadata, store: BlobStore) -> "Node":
+        """Return a node with a bucket, whose directory belongs to the database."""
+        async with metadata.transaction() as conn:
+            await pairing.name(conn, store.layout, ReadOnlyFlag())
+            return cls(url, metadata, store, await new_bucket(conn))
 
     async def put(self, key: str, data: bytes) -> None:
         await self.metadata.settings.refresh()

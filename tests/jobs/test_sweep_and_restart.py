@@ -25,7 +25,6 @@ from server.model.names import BlobDigest
 from tests.blobs.bodies import random_bytes
 from tests.jobs.node import Node
 from tests.metadata.postgres_processes import postmaster
-from tests.metadata.rows import new_bucket
 
 pytestmark = [pytest.mark.crash, pytest.mark.slow]
 
@@ -98,9 +97,7 @@ async def node(postgres: EmbeddedPostgres, tmp_path: Path) -> AsyncIterator[Node
         conn.execute("CREATE SCHEMA public")
         conn.execute(schema_sql())
     async with Metadata.opened(postgres.url, connections=2, timeout_seconds=20) as metadata:
-        async with metadata.transaction() as transaction:
-            home = await new_bucket(transaction)
-        yield Node(postgres.url, metadata, store, home)
+        yield await Node.made(postgres.url, metadata, store)
     store.close()
 
 
