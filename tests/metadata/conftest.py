@@ -7,6 +7,7 @@ from server.metadata.connection import Connection, connect
 from server.metadata.embedded import EmbeddedPostgres
 from server.metadata.store import Metadata
 from server.model.bucket import Bucket
+from tests.metadata.asked import Asked
 from tests.metadata.rows import Decision, new_bucket
 
 
@@ -30,6 +31,12 @@ async def metadata(database_url: str) -> AsyncIterator[Metadata]:
     async with Metadata.opened(database_url, connections=4, timeout_seconds=10) as opened:
         await opened.settings.refresh()
         yield opened
+
+
+@pytest.fixture
+async def asked(database_url: str) -> Asked:
+    """What batches ask the database."""
+    return Asked(database_url)
 
 
 @pytest.fixture

@@ -1,81 +1,14 @@
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import psycopg
 import pytest
 from psycopg import errors as pg
 
 from server.metadata.batch import Batch
-from server.metadata.connection import Connection, connect
+from server.metadata.connection import Connection
 from server.metadata.errors import MetadataOverloaded, MetadataUnavailable
-from tests.wire import ANSWER_SECONDS
-
-LARGEST = 4
-WAITING = 8
-
-
-class Asked:
-    """What a batch asked PostgreSQL, and a gate that holds its answers back."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self.batches: list[list[int]] = []
-        self.taken = asyncio.Semaphore(0)  # released once a batch
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.connected = 0
-        self.before: Callable[[Connection, Sequence[int]], Any] | None = None
-
-    async def connect(self) -> Connection:
-        self.connected += 1
-        return await connect(self._url, timeout_seconds=5)
-
-    async def answer(self, conn: Connection, questions: Sequence[int]) -> list[int]:
-        self.batches.append(list(questions))
-        self.taken.release()
-        await self.gate.wait()
-        if self.before is not None:
-            await self.before(conn, questions)
-        cursor = await conn.execute(
-            "SELECT 2 * n FROM unnest(%s::int[]) WITH ORDINALITY AS q (n, i) ORDER BY i",
-            [list(questions)],
-        )
-        return [row[0] for row in await cursor.fetchall()]
-
-    def batch(self, **changed: Any) -> Batch[int, int]:
-        settings: dict[str, Any] = {
-            "lanes": 1,
-            "largest": LARGEST,
-            "waiting": WAITING,
-            "repeatable": True,
-            "timeout_seconds": 10,
-        }
-        return Batch(self.answer, self.connect, **(settings | changed))
-
-
-@pytest.fixture
-async def asked(database_url: str) -> Asked:
-    return Asked(database_url)
-
-
-@contextlib.asynccontextmanager
-async def opened(batch: Batch[int, int]) -> AsyncIterator[Batch[int, int]]:
-    try:
-        yield batch
-    finally:
-        await batch.close()
-
-
-def ask(batch: Batch[int, int], *questions: int) -> list["asyncio.Task[int]"]:
-    return [asyncio.create_task(batch.ask(question)) for question in questions]
-
-
-async def soon() -> None:
-    """Let whatever can run, run."""
-    for _ in range(10):
-        await asyncio.sleep(0)
+from tests.metadata.asked import LARGEST, WAITING, Asked, ask, opened, soon
 
 
 async def test_questions_that_wait_share_a_round_trip(asked: Asked) -> None:
@@ -165,51 +98,6 @@ async def test_a_question_cancelled_in_the_turn_in_which_it_is_taken_holds_up_no
         assert await asyncio.wait_for(batch.ask(4), 5) == 8
     assert given_up.cancelled()
     assert asked.batches == [[1], [3], [4]]
-
-
-async def test_those_who_were_answered_are_waited_for(asked: Asked) -> None:
-    async def slowly(conn: Connection, questions: Sequence[int]) -> None:
-        await conn.execute("SELECT pg_sleep(0.5)")  # patience lasts as long
-
-    asked.before = slowly
-    async with opened(asked.batch(patience_seconds=ANSWER_SECONDS)) as batch:
-        await asyncio.gather(*ask(batch, 1, 2, 3))
-        asked.before = None
-        again = ask(batch, 4)
-        await asyncio.sleep(0.02)
-        again += ask(batch, 5)
-        await asyncio.sleep(0.02)
-        again += ask(batch, 6)
-        await asyncio.gather(*again)
-
-        assert asked.batches == [[1, 2, 3], [4, 5, 6]]
-
-
-@pytest.mark.parametrize("patience_seconds", [0, 0.05])
-async def test_who_asks_again_does_not_wait_for_ever_for_those_who_do_not(
-    asked: Asked, patience_seconds: float
-) -> None:
-    async with opened(asked.batch(patience_seconds=patience_seconds)) as batch:
-        await asyncio.gather(*ask(batch, 1, 2, 3))
-
-        async with asyncio.timeout(ANSWER_SECONDS):
-            assert await batch.ask(4) == 8
-            assert await batch.ask(5) == 10  # the fourth was expected to ask alone
-
-    assert asked.batches == [[1, 2, 3], [4], [5]]
-
-
-async def test_one_who_waits_for_those_who_were_answered_can_be_cancelled(asked: Asked) -> None:
-    async with opened(asked.batch(patience_seconds=ANSWER_SECONDS)) as batch:
-        await asyncio.gather(*ask(batch, 1, 2, 3))
-        (waiting,) = ask(batch, 4)
-        await soon()
-        waiting.cancel()
-        await asyncio.gather(waiting, return_exceptions=True)
-
-        assert await batch.ask(5) == 10
-
-    assert [5] in asked.batches
 
 
 async def test_equal_questions_are_cancelled_one_by_one(asked: Asked) -> None:
