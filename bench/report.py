@@ -39,9 +39,9 @@ def tables(results: Results) -> str:
     """Return all tables."""
     machine = results["machine"]
     parts = [
-        f"Measured on {machine['date']}, commit {machine['commit']}: {machine['cores']} cores"
-        f" ({machine['processor']}), {machine['memory']}, Linux {machine['kernel']}, Python"
-        f" {machine['python']}. wrk, the server and PostgreSQL share the cores.\n"
+        f"{machine['cores']} cores ({machine['processor']}), {machine['memory']},"
+        f" Linux {machine['kernel']}, Python {machine['python']}. wrk, the server and PostgreSQL"
+        f" share the cores.\n\n{_measured(results['measured'])}"
     ]
     if "cases" in results:
         parts.append("## The cases beside moto\n\n" + _cases(results["cases"]))
@@ -59,6 +59,16 @@ def tables(results: Results) -> str:
                 + _table(list(rows[0]), [[_shown(v) for v in row.values()] for row in rows])
             )
     return "\n".join(parts)
+
+
+def _measured(when: Mapping[str, str]) -> str:
+    """Return which figures are of which day and commit, those of most first."""
+    days: dict[str, list[str]] = {}
+    for part, day in when.items():
+        days.setdefault(day, []).append(part)
+    most, *others = sorted(days, key=lambda day: -len(days[day]))
+    lines = [f"Measured on {most}", *(f"{', '.join(days[day])}: on {day}" for day in others)]
+    return "; ".join(lines) + ".\n"
 
 
 _GROWTH = {
@@ -80,11 +90,18 @@ def reaches(results: Results) -> str:
             each.promise,
             f"{each.wanted:.2f}",
             f"{each.got:.2f}",
-            "yes" if each.is_met else f"no: {each.got / each.wanted:.0%}",
+            _verdict(each, results["cases"]),
         ]
         for each in _reaches(results)
     ]
     return _table(["case", "promise", "wanted", "measured", "met"], rows)
+
+
+def _verdict(reach: Reach, cases: Mapping[str, Any]) -> str:
+    """Return whether it is met: answers that are no success may be fast."""
+    if any(figures["bad"] for figures in cases.get(reach.case, {}).values()):
+        return "no: bad answers"
+    return "yes" if reach.is_met else f"no: {reach.got / reach.wanted:.0%}"
 
 
 def _reaches(results: Results) -> Sequence[Reach]:
@@ -182,9 +199,13 @@ def _cases(cases: Mapping[str, Any]) -> str:
                 f"{peer['rps']:,.0f}",
                 f"{_ratio(servers):.1f}",
                 f"{ours['bad']:.0f}",
+                f"{peer['bad']:.0f}",
             ]
         )
-    heads = ["case", "requests/s", "MB/s", "p50 ms", "p99 ms", "moto's requests/s", "ratio", "bad"]
+    heads = [
+        *("case", "requests/s", "MB/s", "p50 ms", "p99 ms", "moto's requests/s", "ratio"),
+        *("bad", "moto's bad"),
+    ]
     return _table(heads, rows)
 
 

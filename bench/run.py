@@ -32,6 +32,8 @@ STEPS = (
     *("cases", "limits", "large uploads", "large metadata"),
     *("inline limits", "body sizes", "connections", "workers", "bucket sizes"),
 )
+# What the figures depend on.
+_MEASURED = ("server", "sigv4", "xml_responses", "schema.sql", "pyproject.toml", "bench")
 RESULTS = PROJECT / "docs" / "performance.json"
 PAGE = PROJECT / "docs" / "performance.md"
 
@@ -61,6 +63,8 @@ def main() -> None:
         sys.stdout.write(f"== {name}\n")
         sys.stdout.flush()
         results[name] = steps[name]()
+        for part in (asked.case or s3bench.CASES) if name == "cases" else [name]:
+            results.setdefault("measured", {})[part] = when()
     results["machine"] = machine()
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     PAGE.write_text(report.page(results, PAGE.read_text() if PAGE.exists() else ""))
@@ -106,22 +110,26 @@ def machine() -> dict[str, str]:
         line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
     ]
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.strip()
     return {
         "processor": model[0].partition(":")[2].strip() if model else platform.machine(),
         "cores": str(os.cpu_count()),
         "memory": f"{memory:.0f} GiB",
         "kernel": platform.release(),
         "python": platform.python_version(),
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "commit": commit,
     }
+
+
+def when() -> str:
+    """Return the day and the commit of what is measured now; "-dirty" where files were changed."""
+    commit = _git("rev-parse", "--short", "HEAD") or "unknown"
+    is_dirty = _git("status", "--porcelain", "--", *_MEASURED)
+    return f"{datetime.now(UTC):%Y-%m-%d}, commit {commit}{'-dirty' if is_dirty else ''}"
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(
+        ["git", *arguments], cwd=PROJECT, capture_output=True, text=True, check=False
+    ).stdout.strip()
 
 
 def _arguments() -> argparse.Namespace:
