@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import os
+import time
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -20,6 +21,8 @@ Event = MutableMapping[str, Any]
 _STDERR: Final = 2
 # What a pipe takes whole (PIPE_BUF): lines of other workers do not come between.
 _ATOMIC_BYTES: Final = 4096
+# Before the same trouble of another request is logged again.
+_AGAIN_SECONDS: Final = 1.0
 _LEVELS: Final = MappingProxyType(
     {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 )
@@ -67,6 +70,9 @@ class RequestLog:
     def __init__(self, soon: Callable[[Callable[[], None]], object]) -> None:
         self._soon = soon
         self._lines: list[bytes] = []
+        self._said = ""  # the last trouble
+        self._said_at = 0.0
+        self._unsaid = 0  # how often the same came since
 
     def request(
         self,
@@ -119,9 +125,18 @@ class RequestLog:
         _write(together)
 
     def trouble(self, event: str, request_id: str, error: BaseException) -> None:
-        """Log what an operator has to mend: a disk, a database. The error's words are enough."""
+        """Log what an operator has to mend: a disk, a database. The error's words are enough.
+
+        An outage says the same of every request: once a second, then, with how many more there were.
+        """
         said = f"{type(error).__name__}: {error}"
-        structlog.get_logger().error(event, request_id=request_id, error=said)
+        now = time.monotonic()
+        if said == self._said and now - self._said_at < _AGAIN_SECONDS:
+            self._unsaid += 1
+            return
+        more = {"not_logged": self._unsaid} if self._unsaid else {}
+        self._said, self._said_at, self._unsaid = said, now, 0
+        structlog.get_logger().error(event, request_id=request_id, error=said, **more)
 
     def defect(self, event: str, request_id: str, error: BaseException) -> None:
         """Log what a programmer has to mend, with its traceback."""
