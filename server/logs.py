@@ -127,7 +127,7 @@ class RequestLog:
     def trouble(self, event: str, request_id: str, error: BaseException) -> None:
         """Log what an operator has to mend: a disk, a database. The error's words are enough.
 
-        An outage says the same of every request: once a second, then, with how many more there were.
+        An outage says the same of every request: that is logged once a second.
         """
         said = f"{type(error).__name__}: {error}"
         now = time.monotonic()
