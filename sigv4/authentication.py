@@ -11,19 +11,16 @@ Both raise SignatureError. Nothing of a claim is to be trusted before verify ret
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import lru_cache
 from typing import NamedTuple
 
 from sigv4 import v2, v4
-from sigv4.canonical import Parameter, parse_query
+from sigv4.canonical import Parameter
 from sigv4.claims import Claim, HeaderV2, HeaderV4, QueryV2, QueryV4
 from sigv4.errors import SignatureError, SignatureErrorCode
 from sigv4.payloads import Payload
+from sigv4.presigned import read_query
 from sigv4.request import SignedRequest
 from sigv4.signing import ALGORITHM
-
-_V4_PARAMETERS = frozenset({"x-amz-algorithm", "x-amz-credential", "x-amz-signature"})
-_V2_PARAMETERS = frozenset({"AWSAccessKeyId", "Signature"})
 
 
 class Verified(NamedTuple):
@@ -40,34 +37,13 @@ class Verified(NamedTuple):
     hoisted: Mapping[str, str]
 
 
-class _Query(NamedTuple):
-    """What a query says about who signed the request."""
-
-    parameters: tuple[Parameter, ...]
-    amz: Mapping[str, str]  # its x-amz-* parameters, as v4.amz_parameters returns them
-    has_v4: bool
-    has_v2: bool
-    hoisted: Mapping[str, str]  # as in Verified; empty where it says nothing
-
-
-# One request asks several times in a row. Few, because a query may be long.
-@lru_cache(maxsize=4)
-def _read_query(raw_query: str) -> _Query:
-    parameters = parse_query(raw_query)
-    amz = v4.amz_parameters(parameters)
-    has_v4 = not _V4_PARAMETERS.isdisjoint(amz)
-    has_v2 = not _V2_PARAMETERS.isdisjoint([name for name, _ in parameters])
-    hoisted = v4.hoisted_headers(amz) if has_v4 or has_v2 else {}
-    return _Query(parameters, amz, has_v4, has_v2, hoisted)
-
-
 def presigned_headers(raw_query: str) -> Mapping[str, str]:
     """Return the headers that a presigned URL carries as parameters; none of any other query.
 
     What Verified.hoisted will say, for who must know before verify() returned what is asked for.
     Raises SignatureError where they cannot be read.
     """
-    return _read_query(raw_query).hoisted
+    return read_query(raw_query).hoisted
 
 
 def parse_credentials(request: SignedRequest, *, allow_v2: bool = True) -> Claim | None:
@@ -76,7 +52,7 @@ def parse_credentials(request: SignedRequest, *, allow_v2: bool = True) -> Claim
     Raises SignatureError where it says so in two ways, or in one that cannot be read.
     """
     authorization = request.headers.get("authorization")
-    query = _read_query(request.raw_query)
+    query = read_query(request.raw_query)
     if (authorization is not None) + query.has_v4 + query.has_v2 > 1:
         raise SignatureError(
             SignatureErrorCode.InvalidArgument,
@@ -88,7 +64,7 @@ def parse_credentials(request: SignedRequest, *, allow_v2: bool = True) -> Claim
     if authorization is not None:
         claim = _parse_header(request, query.parameters, authorization)
     elif query.has_v4:
-        claim = v4.parse_query(request, query.parameters, query.hoisted)
+        claim = v4.parse_query(request, query)
     elif query.has_v2:
         claim = v2.parse_query(request, query.parameters, query.hoisted)
     else:

@@ -6,7 +6,6 @@ clients named in the comments send.
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 # A parameter of the query: name and value in canonical encoding, so that equal ones look equal.
@@ -34,8 +33,6 @@ def canonical_uri(raw_path: str) -> str:
     return quote_from_bytes(unquote_to_bytes(wire_bytes(raw_path)), safe="/") or "/"
 
 
-# One request asks several times in a row. Few, because a query may be long.
-@lru_cache(maxsize=4)
 def parse_query(raw_query: str) -> tuple[Parameter, ...]:
     """Return the parameters in the order they were sent, decoded once and encoded once.
 

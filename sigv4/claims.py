@@ -31,7 +31,7 @@ class SignatureV4(NamedTuple):
     """A Version 4 signature and all that it covers, wherever the request carried it."""
 
     request: SignedRequest
-    parameters: tuple[Parameter, ...]  # of the query, without X-Amz-Signature
+    query: str  # canonical, without X-Amz-Signature
     credential: CredentialScope
     signed_headers: tuple[str, ...]  # lower case, sorted
     signature: str  # as sent, of any form

@@ -1,6 +1,7 @@
 """How the body of a verified request is protected: what x-amz-content-sha256 says."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sigv4.errors import SignatureError, SignatureErrorCode
@@ -89,10 +90,11 @@ def check_content_sha256(value: str) -> str:
     )
 
 
-def payload_of(content_sha256: str, chain: ChunkChain | None) -> Payload:
+def payload_of(content_sha256: str, chain: Callable[[], ChunkChain] | None) -> Payload:
     """Return the payload that a checked x-amz-content-sha256 announces.
 
-    chain: where signatures of chunks continue; None for Version 2, which cannot sign any.
+    chain: makes the place where signatures of chunks continue, which most bodies do not have; None
+        for Version 2, which cannot sign any.
 
     Raises SignatureError InvalidRequest for signed chunks without a chain.
     """
@@ -108,5 +110,5 @@ def payload_of(content_sha256: str, chain: ChunkChain | None) -> Payload:
             f"{content_sha256} requires a request that is signed with AWS4-HMAC-SHA256.",
         )
     if content_sha256 == _SIGNED_CHUNKS:
-        return SignedChunks(chain)
-    return SignedChunksWithTrailer(chain)
+        return SignedChunks(chain())
+    return SignedChunksWithTrailer(chain())

@@ -6,10 +6,10 @@ that S3 answers.
 
 import hashlib
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from sigv4.canonical import (
     Parameter,
@@ -23,6 +23,7 @@ from sigv4.canonical import (
 from sigv4.claims import CredentialScope, HeaderV4, QueryV4, SignatureV4
 from sigv4.errors import SignatureError, SignatureErrorCode
 from sigv4.payloads import UNSIGNED_PAYLOAD, ChunkChain, Payload, check_content_sha256, payload_of
+from sigv4.presigned import MAX_REMEMBERED, SignedQuery, malformed_query
 from sigv4.request import SignedRequest
 from sigv4.signing import ALGORITHM, NO_SECRET, same_signature, sign, signing_key
 from sigv4.timestamps import MAX_SKEW, amz_date, parse_amz_date, parse_date_header, server_time
@@ -34,21 +35,14 @@ _eight_digits = re.compile(r"[0-9]{8}").fullmatch
 _seconds = re.compile(r"[0-9]{1,19}").fullmatch
 _header_name = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+").fullmatch
 
-# What a presigned URL says about itself; the other x-amz-* parameters stand in for headers.
+# What a presigned URL says about itself, beside its signature.
 _QUERY_COMPONENTS = (
     "X-Amz-Algorithm",
     "X-Amz-Credential",
-    "X-Amz-Signature",
     "X-Amz-Date",
     "X-Amz-SignedHeaders",
     "X-Amz-Expires",
 )
-_COMPONENT_NAMES = frozenset(name.lower() for name in _QUERY_COMPONENTS)
-# Of a canonical encoding. A header could not hold them, and in what Version 2 signs a line feed
-# would make two headers of one.
-_control_character = re.compile("%(?:[01][0-9A-F]|7F)").search
-# Longer texts are read anew each time: a client must not fill the memory with what it makes up.
-_MAX_REMEMBERED = 1024
 
 
 class _Malformed(Hashable, Protocol):
@@ -65,12 +59,8 @@ def _malformed_header(fault: str, /, **detail: str) -> SignatureError:
     )
 
 
-def _malformed_query(fault: str, /, **detail: str) -> SignatureError:
-    return SignatureError(SignatureErrorCode.AuthorizationQueryParametersError, fault, **detail)
-
-
 def _malformed_query_credential(fault: str, /, **detail: str) -> SignatureError:
-    return _malformed_query(f"Error parsing the X-Amz-Credential parameter; {fault}", **detail)
+    return malformed_query(f"Error parsing the X-Amz-Credential parameter; {fault}", **detail)
 
 
 def refuse_ecdsa() -> SignatureError:
@@ -106,7 +96,7 @@ def parse_header(
     return HeaderV4(
         SignatureV4(
             request=request,
-            parameters=parameters,
+            query=canonical_query(parameters),
             credential=_parse_credential(credential, _malformed_header),
             signed_headers=_parse_signed_headers(signed_headers, _malformed_header),
             signature=signature,
@@ -134,90 +124,88 @@ def _header_components(components: str) -> tuple[str, str, str]:
     return values["Credential"], values["SignedHeaders"], values["Signature"]
 
 
-def parse_query(
-    request: SignedRequest, parameters: tuple[Parameter, ...], hoisted: Mapping[str, str]
-) -> QueryV4:
+def parse_query(request: SignedRequest, query: SignedQuery) -> QueryV4:
     """Return the claim of a presigned URL."""
-    values = _query_components(parameters)
-    if values["X-Amz-Algorithm"] == ECDSA_ALGORITHM:
-        raise refuse_ecdsa()
-    if values["X-Amz-Algorithm"] != ALGORITHM:
-        raise _malformed_query(f'X-Amz-Algorithm only supports "{ALGORITHM}"')
-    signed_at = parse_amz_date(values["X-Amz-Date"])
-    if signed_at is None:
-        raise _malformed_query(
-            "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""
-        )
+    signature = query.signature
+    if not signature:
+        raise _incomplete_query()
+    is_short = len(request.raw_query) <= MAX_REMEMBERED
+    said = (_remembered_presigned if is_short else _read_presigned)(query.parameters)
     content_sha256 = request.headers.get("x-amz-content-sha256")
     if content_sha256 is None:
-        content_sha256 = hoisted.get("x-amz-content-sha256", UNSIGNED_PAYLOAD)
+        content_sha256 = query.hoisted.get("x-amz-content-sha256", UNSIGNED_PAYLOAD)
     return QueryV4(
         SignatureV4(
             request=request,
-            parameters=tuple([p for p in parameters if p[0] != "X-Amz-Signature"]),
-            credential=_parse_credential(values["X-Amz-Credential"], _malformed_query_credential),
-            signed_headers=_parse_signed_headers(values["X-Amz-SignedHeaders"], _malformed_query),
-            signature=values["X-Amz-Signature"],
-            signed_at=signed_at,
-            timestamp=values["X-Amz-Date"],
+            query=said.query,
+            credential=said.credential,
+            signed_headers=said.signed_headers,
+            signature=signature,
+            signed_at=said.signed_at,
+            timestamp=said.timestamp,
             content_sha256=check_content_sha256(content_sha256),
         ),
-        _parse_expires(values["X-Amz-Expires"]),
-        hoisted,
+        said.valid_for,
+        query.hoisted,
     )
 
 
-def _query_components(parameters: Iterable[Parameter]) -> Mapping[str, str]:
-    values = dict(parameters)
-    if not all(map(values.get, _QUERY_COMPONENTS)):
-        raise _malformed_query(
-            "Query-string authentication version 4 requires the X-Amz-Algorithm,"
-            " X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and"
-            " X-Amz-Expires parameters."
+class _Presigned(NamedTuple):
+    """What a presigned URL says beside its signature."""
+
+    query: str  # canonical
+    credential: CredentialScope
+    signed_headers: tuple[str, ...]
+    signed_at: datetime
+    timestamp: str
+    valid_for: timedelta
+
+
+def _read_presigned(parameters: tuple[Parameter, ...]) -> _Presigned:
+    encoded = dict(parameters)
+    if not all(map(encoded.get, _QUERY_COMPONENTS)):
+        raise _incomplete_query()
+    values = {name: decoded(encoded[name]) for name in _QUERY_COMPONENTS}
+    if values["X-Amz-Algorithm"] == ECDSA_ALGORITHM:
+        raise refuse_ecdsa()
+    if values["X-Amz-Algorithm"] != ALGORITHM:
+        raise malformed_query(f'X-Amz-Algorithm only supports "{ALGORITHM}"')
+    signed_at = parse_amz_date(values["X-Amz-Date"])
+    if signed_at is None:
+        raise malformed_query(
+            "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""
         )
-    return {name: decoded(values[name]) for name in _QUERY_COMPONENTS}
+    return _Presigned(
+        query=canonical_query(parameters),
+        credential=_parse_credential(values["X-Amz-Credential"], _malformed_query_credential),
+        signed_headers=_parse_signed_headers(values["X-Amz-SignedHeaders"], malformed_query),
+        signed_at=signed_at,
+        timestamp=values["X-Amz-Date"],
+        valid_for=_parse_expires(values["X-Amz-Expires"]),
+    )
 
 
-def amz_parameters(parameters: Iterable[Parameter]) -> dict[str, str]:
-    """Return the x-amz-* parameters of a query, names in lower case, values still encoded.
-
-    Raises AuthorizationQueryParametersError where one comes twice, letter case aside: two parts
-    of the server could each read another one.
-    """
-    found: dict[str, str] = {}
-    for name, value in parameters:
-        lower = name.lower()
-        if lower.startswith("x-amz-"):
-            if lower in found:
-                raise _malformed_query(f"The query parameter {name} must not be repeated.")
-            found[lower] = value
-    return found
+_remembered_presigned = lru_cache(maxsize=64)(_read_presigned)
 
 
-def hoisted_headers(amz: Mapping[str, str]) -> dict[str, str]:
-    """Return those of the x-amz-* parameters that a presigned URL carries in place of headers.
-
-    JavaScript's SDK hoists every x-amz-* header, botocore those of a Version 2 URL.
-    Raises AuthorizationQueryParametersError for a value that no header can have.
-    """
-    hoisted = {}
-    for name in amz.keys() - _COMPONENT_NAMES:
-        if _control_character(amz[name]):
-            raise _malformed_query(f"The query parameter {name} has control characters.")
-        hoisted[name] = decoded(amz[name])
-    return hoisted
+def _incomplete_query() -> SignatureError:
+    return malformed_query(
+        "Query-string authentication version 4 requires the X-Amz-Algorithm,"
+        " X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and"
+        " X-Amz-Expires parameters."
+    )
 
 
 # Signers have one habit each, and only what is right is remembered.
 @lru_cache(maxsize=64)
 def _parse_expires(text: str) -> timedelta:
     if not _seconds(text):
-        raise _malformed_query("X-Amz-Expires should be a number")
+        raise malformed_query("X-Amz-Expires should be a number")
     seconds = int(text)
     if seconds < 1:
-        raise _malformed_query("X-Amz-Expires must be at least 1 second")
+        raise malformed_query("X-Amz-Expires must be at least 1 second")
     if seconds > _MAX_EXPIRES_SECONDS:
-        raise _malformed_query(
+        raise malformed_query(
             "X-Amz-Expires must be less than a week (in seconds); that is, the given"
             f" X-Amz-Expires must be less than {_MAX_EXPIRES_SECONDS} seconds"
         )
@@ -226,12 +214,12 @@ def _parse_expires(text: str) -> timedelta:
 
 # A client sends the same credential and header names again and again.
 def _parse_credential(text: str, malformed: _Malformed) -> CredentialScope:
-    read = _remembered_credential if len(text) <= _MAX_REMEMBERED else _read_credential
+    read = _remembered_credential if len(text) <= MAX_REMEMBERED else _read_credential
     return read(text, malformed)
 
 
 def _parse_signed_headers(text: str, malformed: _Malformed) -> tuple[str, ...]:
-    read = _remembered_signed_headers if len(text) <= _MAX_REMEMBERED else _read_signed_headers
+    read = _remembered_signed_headers if len(text) <= MAX_REMEMBERED else _read_signed_headers
     return read(text, malformed)
 
 
@@ -332,7 +320,7 @@ def _check_signature(signed: SignatureV4, secret: str | None) -> Payload:
         (
             request.method,
             canonical_uri(request.raw_path),
-            canonical_query(signed.parameters),
+            signed.query,
             canonical_headers(request.headers, signed.signed_headers),
             ";".join(signed.signed_headers),
             signed.content_sha256,
@@ -355,8 +343,10 @@ def _check_signature(signed: SignatureV4, secret: str | None) -> Payload:
             CanonicalRequest=canonical_request,
             CanonicalRequestBytes=wire_bytes(canonical_request).hex(" "),
         )
-    chain = ChunkChain(key, signed.timestamp, scope, signed.signature)
-    return payload_of(signed.content_sha256, chain)
+    return payload_of(
+        signed.content_sha256,
+        lambda: ChunkChain(key, signed.timestamp, scope, signed.signature),
+    )
 
 
 def unknown_access_key(access_key_id: str) -> SignatureError:

@@ -8,10 +8,12 @@ Source: S3 user guide, "Virtual hosting of buckets".
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from server.errors import ErrorCode, S3Error
 from server.model.value import value
+from sigv4.presigned import MAX_REMEMBERED, split_signature
 
 _broken_escape = re.compile(r"%(?![0-9A-Fa-f]{2})").search
 
@@ -67,6 +69,14 @@ def parse_query(raw_query: str) -> dict[str, str]:
 
     Raises S3Error InvalidURI where an escape is broken or the bytes are not UTF-8.
     """
+    rest, signature = split_signature(raw_query)
+    query = dict((_remembered if len(rest) <= MAX_REMEMBERED else _parse_query)(rest))
+    if signature:
+        query.setdefault("X-Amz-Signature", signature)
+    return query
+
+
+def _parse_query(raw_query: str) -> dict[str, str]:
     query: dict[str, str] = {}
     is_ascii = raw_query.isascii()
     for pair in raw_query.split("&"):
@@ -78,6 +88,10 @@ def parse_query(raw_query: str) -> dict[str, str]:
         if name not in query:
             query[name] = value
     return query
+
+
+# URLs that are presigned in the same second have all but their signature in common.
+_remembered = lru_cache(maxsize=64)(_parse_query)
 
 
 def _decoded(text: str) -> str:
