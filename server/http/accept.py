@@ -24,8 +24,10 @@ _STEP_BACK_SECONDS: Final = 0.001
 _SLACK: Final = 1
 _SLACK_PER_CONNECTION: Final = 1 / 16
 _REFRESH_SECONDS: Final = 0.1
-# Refused in such a time at most, where all places are taken: a tenth of what a worker can do.
+# Refused in such a time at most, where all places are taken: a tenth of what a worker can do. A
+# handshake takes it a millisecond or two.
 _REFUSED_AT_ONCE: Final = 64
+_REFUSED_AT_ONCE_TLS: Final = 8
 _REFUSED_HANDSHAKE_SECONDS: Final = 1.0
 # How long a stop waits for handshakes that are under way.
 _LAST_HANDSHAKES_SECONDS: Final = 1.0
@@ -68,6 +70,7 @@ class Listener:
         self._counts = counts
         self._place = place
         self._opening: set[asyncio.Task[object]] = set()
+        self._refusing: set[asyncio.Task[object]] = set()  # those take no place
         self._timer: asyncio.TimerHandle | None = None
         self._stepped_back = False
         self._is_full = False
@@ -102,11 +105,12 @@ class Listener:
         self._counts.clear(self._place)
         self._pause(None)
         self._socket.close()
-        if self._opening:
-            await asyncio.wait(self._opening, timeout=_LAST_HANDSHAKES_SECONDS)
-        for task in list(self._opening):
+        tasks = self._opening | self._refusing
+        if tasks:
+            await asyncio.wait(tasks, timeout=_LAST_HANDSHAKES_SECONDS)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._opening, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _resume(self) -> None:
         """Look for connections from now on. Refreshes our count while there are any to count."""
@@ -143,7 +147,7 @@ class Listener:
                 self._stepped_back = True
                 self._pause(_STEP_BACK_SECONDS)
                 return
-            if not self._accept(self._make_protocol):
+            if not self._accept(self._make_protocol, self._handshake_seconds, self._opening):
                 self._stepped_back = False
                 return
             burst += 1
@@ -158,12 +162,19 @@ class Listener:
             if not self._is_full:
                 self._is_full = True
                 _log.warning("all connections are taken; refusing more", limit=self._limit)
-            for _ in range(_REFUSED_AT_ONCE):
-                if not self._accept(self._make_refusal):
+            # One beyond the limit of connections may not stay as long as those within.
+            seconds = min(self._handshake_seconds, _REFUSED_HANDSHAKE_SECONDS)
+            for _ in range(_REFUSED_AT_ONCE_TLS if self._tls else _REFUSED_AT_ONCE):
+                if not self._accept(self._make_refusal, seconds, self._refusing):
                     break
         self._pause(_REFRESH_SECONDS)
 
-    def _accept(self, make_protocol: Callable[[], asyncio.Protocol]) -> bool:
+    def _accept(
+        self,
+        make_protocol: Callable[[], asyncio.Protocol],
+        handshake_seconds: float,
+        opening: set[asyncio.Task[object]],
+    ) -> bool:
         """Return whether there may be more to accept."""
         try:
             connection, _ = self._socket.accept()
@@ -176,24 +187,25 @@ class Listener:
             self._pause(1)
             return False
         connection.setblocking(False)
-        task: asyncio.Task[object] = self._loop.create_task(self._open(connection, make_protocol))
-        self._opening.add(task)
-        task.add_done_callback(self._opening.discard)
+        task: asyncio.Task[object] = self._loop.create_task(
+            self._open(connection, make_protocol, handshake_seconds)
+        )
+        opening.add(task)
+        task.add_done_callback(opening.discard)
         return True
 
     async def _open(
-        self, connection: socket.socket, make_protocol: Callable[[], asyncio.Protocol]
+        self,
+        connection: socket.socket,
+        make_protocol: Callable[[], asyncio.Protocol],
+        handshake_seconds: float,
     ) -> None:
-        seconds = self._handshake_seconds
-        if make_protocol is self._make_refusal:
-            # It is beyond the limit of connections, and may not stay as long as those within.
-            seconds = min(seconds, _REFUSED_HANDSHAKE_SECONDS)
         try:
             await self._loop.connect_accepted_socket(
                 make_protocol,
                 connection,
                 ssl=self._tls,
-                ssl_handshake_timeout=seconds if self._tls else None,
+                ssl_handshake_timeout=handshake_seconds if self._tls else None,
             )
         except OSError:
             # A client that speaks no TLS, or went away during the handshake: its own affair.

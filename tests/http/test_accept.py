@@ -4,10 +4,13 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from server.http.accept import ConnectionCounts, Listener
+from server.http.tls import server_context
+from tests.fix_server import make_certificate
 
 CLIENTS = 40
 
@@ -77,3 +80,25 @@ async def test_clients_are_left_to_a_worker_that_has_room(listening: socket.sock
     await listener.stop()
 
     assert Accepted.count == 0
+
+
+async def test_handshakes_of_clients_that_are_refused_take_no_place(
+    listening: socket.socket, tmp_path: Path
+) -> None:
+    make_certificate(tmp_path / "certificate", tmp_path / "key")
+    counts = ConnectionCounts(2)
+    counts.publish(1, 5)
+    listener = Listener(listening, counts, 0)
+
+    listener.start(
+        Accepted,
+        connections=lambda: 5,
+        limit=5,
+        make_refusal=Accepted,
+        tls=server_context(tmp_path / "certificate", tmp_path / "key"),
+    )
+    await asyncio.sleep(0.3)
+    mine = counts.fewest_elsewhere(1)
+    await listener.stop()
+
+    assert mine == 5
