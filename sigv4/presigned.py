@@ -66,9 +66,9 @@ def read_query(raw_query: str) -> SignedQuery:
     or stands in for a header that could not have its value.
     """
     rest, signature = split_signature(raw_query)
-    if not signature or len(rest) > MAX_REMEMBERED:
-        return _read(raw_query)
-    said = _remembered(rest)
+    said = (_remembered if len(rest) <= MAX_REMEMBERED else _read)(rest)
+    if not signature:
+        return said
     if not said.has_v4:
         return _read(raw_query)
     name = _SIGNATURE.lower()
