@@ -222,6 +222,27 @@ async def test_a_blob_that_is_swept_meanwhile_is_not_lost(
     assert logged == []
 
 
+async def test_a_blob_that_is_swept_and_written_again_meanwhile_is_not_lost(
+    node: Node, conn: Connection, logged: Logged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await node.put("k", ONE)
+    read_whole = node.blobs.read_whole
+
+    async def read_between(*arguments: Any) -> bool:
+        await node.delete("k")
+        await node.sweep()
+        is_there = await read_whole(*arguments)
+        await node.put("k", ONE)
+        return is_there
+
+    monkeypatch.setattr(node.blobs, "read_whole", read_between)
+
+    await scrub_of(node).run()
+
+    assert logged == []
+    assert "rotten" not in (await seen(conn))[digest_of(ONE)]
+
+
 async def test_what_waits_in_the_trash_is_not_read(node: Node, conn: Connection) -> None:
     await node.put("k", ONE)
     await node.delete("k")
