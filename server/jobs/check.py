@@ -19,9 +19,10 @@ from server.blobs import inspection
 from server.blobs.errors import StorageError
 from server.blobs.inspection import FoundFile
 from server.blobs.store import BlobStore
+from server.jobs.sweep import SWEEP
 from server.jobs.whole_blobs import fault_of, files_in_place
 from server.metadata import blobs as blob_table
-from server.metadata import checks, inline_bodies, scrubs
+from server.metadata import checks, inline_bodies, job_locks, scrubs
 from server.metadata.blobs import BlobRecord
 from server.metadata.errors import RowsUnreadable
 from server.metadata.inline_bodies import InlineObject
@@ -120,12 +121,22 @@ class Check:
         self.looked.buckets, self.looked.objects, self.looked.uploads = counts
 
     async def _look_at_rows(self, invariant: Invariant) -> None:
+        if invariant is Invariant.ReleasedAndForgotten and await self._sweep_is_busy():
+            return
         async with (
             self._metadata.transaction() as conn,
             aclosing(checks.cases(conn, invariant)) as cases,
         ):
             async for finding in cases:
                 self._found(finding)
+
+    async def _sweep_is_busy(self) -> bool:
+        """Return whether a backup keeps the sweep out, or it is at work: D8 has to wait for that.
+
+        A backup may take longer than a day.
+        """
+        async with self._metadata.connection() as conn:
+            return await job_locks.is_held(conn, SWEEP)
 
     async def _look_at_index(self, name: LiteralString) -> None:
         async with self._metadata.transaction() as conn:
@@ -243,6 +254,8 @@ class Check:
     async def _report_orphans(self, digests: Collection[BlobDigest], changed_before: float) -> None:
         async with self._metadata.connection() as conn:
             unknown = [*set(digests) - await blob_table.known(conn, digests)]
+        if not unknown or await self._sweep_is_busy():
+            return
         # Again, after the rows: a file that got its row and lost it since is gone, and one that was
         # just published is new.
         for digest, file in zip(unknown, await self._blobs.find_files(unknown), strict=True):

@@ -9,7 +9,7 @@ import pytest
 
 from server.blobs.errors import StorageError
 from server.blobs.inspection import FoundFile
-from server.jobs.sweep import Sweep
+from server.jobs.sweep import SWEEP, Sweep
 from server.metadata import checks
 from server.metadata.connection import Connection
 from server.metadata.store import Metadata
@@ -154,6 +154,25 @@ async def test_a_young_orphan_may_belong_to_a_request(world: World) -> None:
     await trash_an_orphan(world)
 
     assert await world.check(days_later=0.9) == []
+
+
+async def test_what_the_sweep_could_not_look_at_beside_a_backup_is_not_broken(
+    world: World, elsewhere: Metadata
+) -> None:
+    """One that takes longer than a day."""
+    await publish_an_orphan(world)
+    await CASES["a release is two days old"].break_it(world)
+
+    async with elsewhere.alone("another job"):
+        beside_another = await world.check(days_later=1.1)
+    async with elsewhere.alone(SWEEP):
+        beside_a_backup = await world.check(days_later=1.1)
+
+    assert {finding.invariant for finding in beside_another} == {
+        Invariant.ReleasedAndForgotten,
+        Invariant.FileWithoutRow,
+    }
+    assert beside_a_backup == []
 
 
 async def test_what_the_trash_keeps_for_its_grace_is_no_orphan(world: World) -> None:
