@@ -50,7 +50,8 @@ def has_any(layout: Layout, digests: Collection[BlobDigest]) -> bool:
 
 def missing_directories(layout: Layout) -> list[Path]:
     """Return the directories of the layout that are not there, or are something else."""
-    return [path for path in layout.directories if path.is_symlink() or not path.is_dir()]
+    with disk_errors("look at directories"):
+        return [path for path in layout.directories if path.is_symlink() or not path.is_dir()]
 
 
 def unlocked_staging(layout: Layout) -> Generator[Path, None, None]:

@@ -2,7 +2,15 @@
 
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Generator, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Generator,
+    Iterable,
+    Sequence,
+)
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from itertools import islice
@@ -13,7 +21,7 @@ from server.blobs import inspection, sweep, trash
 from server.blobs.errors import DiskFull, NodeReadOnly, StorageError
 from server.blobs.files import disk_errors, fsync_directories
 from server.blobs.inspection import FoundFile, WholeRead
-from server.blobs.layout import Layout, open_layout
+from server.blobs.layout import SHARDS, Layout, open_layout
 from server.blobs.read_only import ReadOnlyFlag
 from server.blobs.reading import OpenSlice
 from server.blobs.receiving import (
@@ -195,17 +203,20 @@ class BlobStore:
         self.refuse_when_read_only()
         await run(self._writers, trash.unlink_trashed, self.layout, digests)
 
-    def old_blobs(self, *, changed_before: float) -> AsyncIterator[list[BlobDigest]]:
+    def old_blobs(
+        self, *, changed_before: float, shards: Iterable[str] = SHARDS
+    ) -> AsyncIterator[list[BlobDigest]]:
         """Yield batches of the blobs published before that time. See sweep.old_blobs."""
-        return self._batches(sweep.old_blobs(self.layout, changed_before=changed_before))
+        found = sweep.old_blobs(self.layout, changed_before=changed_before, shards=shards)
+        return self._batches(found)
 
     def old_trash(self, *, changed_before: float) -> AsyncIterator[list[BlobDigest]]:
         """Yield batches of the blobs that lie in trash/ since before that time."""
         return self._batches(sweep.old_trash(self.layout, changed_before=changed_before))
 
-    def foreign_files(self) -> AsyncIterator[list[Path]]:
-        """Yield batches of what lies in the directory and does not belong there."""
-        return self._batches(sweep.foreign_files(self.layout))
+    def foreign_files(self, directory: Path) -> AsyncIterator[list[Path]]:
+        """Yield batches of what lies in the directory and does not belong there. See sweep.py."""
+        return self._batches(sweep.foreign_files(self.layout, directory))
 
     def unlocked_staging(self) -> AsyncIterator[list[Path]]:
         """Yield batches of the staged files that nobody holds. See inspection.unlocked_staging."""

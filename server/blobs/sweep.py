@@ -6,7 +6,7 @@ Every function blocks; memory does not grow with the number of files.
 import fcntl
 import os
 import stat
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 
 from server.blobs.files import close, disk_errors
@@ -14,13 +14,15 @@ from server.blobs.layout import OF_THE_DISK, SHARDS, Layout, digest_named
 from server.model.names import BlobDigest
 
 
-def old_blobs(layout: Layout, *, changed_before: float) -> Generator[BlobDigest, None, None]:
+def old_blobs(
+    layout: Layout, *, changed_before: float, shards: Iterable[str] = SHARDS
+) -> Generator[BlobDigest, None, None]:
     """Yield the blobs whose file's ctime is before the time given, shard by shard.
 
     changed_before: seconds since the epoch, at least the longest request ago: a file is published
     before the row that names it is committed. Files that are no blobs are passed over.
     """
-    for shard in SHARDS:
+    for shard in shards:
         for digest in _old_files(layout.root / shard, changed_before):
             if digest.hex().startswith(shard):
                 yield digest
@@ -35,19 +37,23 @@ def old_trash(layout: Layout, *, changed_before: float) -> Generator[BlobDigest,
     yield from _old_files(layout.trash, changed_before)
 
 
-def foreign_files(layout: Layout) -> Generator[Path, None, None]:
-    """Yield what lies in the root, the shards and trash/ and does not belong there."""
+def foreign_files(layout: Layout, directory: Path) -> Generator[Path, None, None]:
+    """Yield what lies in the directory and does not belong there.
+
+    directory: the root, trash/ or a shard of the layout.
+    """
     files = (layout.version_file, layout.database_file)
     ours = {OF_THE_DISK, *(path.name for path in (*files, *layout.directories))}
-    with os.scandir(layout.root) as entries:
-        yield from (Path(entry.path) for entry in entries if entry.name not in ours)
-    for directory in (layout.trash, *(layout.root / shard for shard in SHARDS)):
-        shard = "" if directory == layout.trash else directory.name
-        with os.scandir(directory) as entries:
-            for entry in entries:
+    shard = "" if directory == layout.trash else directory.name
+    with disk_errors(f"look for foreign files in {directory}"), os.scandir(directory) as entries:
+        for entry in entries:
+            if directory == layout.root:
+                belongs = entry.name in ours
+            else:
                 is_blob = digest_named(entry.name) and entry.name.startswith(shard)
-                if not (is_blob and entry.is_file(follow_symlinks=False)):
-                    yield Path(entry.path)
+                belongs = bool(is_blob) and entry.is_file(follow_symlinks=False)
+            if not belongs:
+                yield Path(entry.path)
 
 
 def remove_stale_staging(layout: Layout) -> int:

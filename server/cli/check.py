@@ -26,6 +26,7 @@ class _Report:
     """Counts what is found, and prints or keeps a few examples of it."""
 
     def __init__(self, *, as_json: bool) -> None:
+        self.looked: Looked | None = None  # None until the look has begun
         self.counts: Counter[Invariant] = Counter()
         self._examples: defaultdict[Invariant, list[Finding]] = defaultdict(list)
         self._as_json = as_json
@@ -38,10 +39,11 @@ class _Report:
         elif len(self._examples[finding.invariant]) < _EXAMPLES:
             self._examples[finding.invariant].append(finding)
 
-    def end(self, looked: Looked) -> None:
+    def end(self, looked: Looked, *, is_complete: bool) -> None:
         """Print what a person is to know, or the last line of JSON."""
         if self._as_json:
-            _print_json({"looked_at": asdict(looked), "broken": self.counts.total()})
+            broken = self.counts.total()
+            _print_json({"looked_at": asdict(looked), "broken": broken, "complete": is_complete})
             return
         for invariant in Invariant:
             if count := self.counts[invariant]:
@@ -56,7 +58,7 @@ class _Report:
                     click.echo(f"        … and {count - _EXAMPLES} more; --json shows all")
         for line in _summary(looked):
             click.echo(line)
-        click.echo(_verdict(self.counts))
+        click.echo(_verdict(self.counts, is_complete=is_complete))
 
 
 @click.command()
@@ -69,11 +71,12 @@ def check(settings: Settings, read_data: bool, as_json: bool) -> None:
     Changes nothing. Works beside a running server and on a stopped one. What "must" hold loses or
     hides data when it is broken; what "should" is repairable, most of it by `s3d sweep`.
 
-    The status is 0 only where everything holds, and 1 where anything is broken.
+    The status is 0 only where everything holds, and 1 where anything is broken, or where the check
+    had to break off: then it says what it has found so far.
     """
     report = _Report(as_json=as_json)
 
-    async def look(metadata: Metadata, blobs: BlobStore) -> Looked:
+    async def look(metadata: Metadata, blobs: BlobStore) -> None:
         with Progress() as progress:
             looking = Check(
                 metadata,
@@ -83,9 +86,17 @@ def check(settings: Settings, read_data: bool, as_json: bool) -> None:
                 now=time.time(),
                 grace_seconds=settings.trash_grace_seconds,
             )
-            return await looking.run(read_data=read_data)
+            report.looked = looking.looked
+            await looking.run(read_data=read_data)
 
-    report.end(in_stores(settings, look))
+    is_complete = False
+    try:
+        in_stores(settings, look)
+        is_complete = True
+    finally:
+        # Hours of looking are not thrown away because PostgreSQL went, or somebody pressed Ctrl-C.
+        if report.looked is not None:
+            report.end(report.looked, is_complete=is_complete)
     sys.exit(1 if report.counts else 0)
 
 
@@ -124,8 +135,9 @@ def _summary(looked: Looked) -> list[str]:
     return lines
 
 
-def _verdict(counts: Counter[Invariant]) -> str:
-    if not counts:
-        return "Everything holds."
+def _verdict(counts: Counter[Invariant], *, is_complete: bool) -> str:
     must = sum(1 for invariant in counts if invariant.severity == "must")
-    return f"Broken: {must} that must hold, {len(counts) - must} that should."
+    broken = f"Broken: {must} that must hold, {len(counts) - must} that should."
+    if not is_complete:
+        return f"The check broke off before its end. So far: {broken}"
+    return broken if counts else "Everything holds."

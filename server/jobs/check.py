@@ -12,15 +12,17 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, LiteralString
 
 from server.blobs import inspection
 from server.blobs.errors import StorageError
 from server.blobs.inspection import FoundFile
 from server.blobs.store import BlobStore
+from server.jobs.sweep import SWEEP
 from server.jobs.whole_blobs import fault_of, files_in_place
 from server.metadata import blobs as blob_table
-from server.metadata import checks, inline_bodies, scrubs
+from server.metadata import checks, inline_bodies, job_locks, scrubs
 from server.metadata.blobs import BlobRecord
 from server.metadata.errors import RowsUnreadable
 from server.metadata.inline_bodies import InlineObject
@@ -60,6 +62,8 @@ class Check:
     found: called with each finding as it comes.
     progress: called with what is looked at, how much of it is done, and how much there is.
     now: seconds since the epoch. grace_seconds: how long the sweep leaves blobs in trash/.
+
+    looked: what was looked at so far.
     """
 
     def __init__(
@@ -78,10 +82,14 @@ class Check:
         self._progress = progress
         self._now = now
         self._grace_seconds = grace_seconds
-        self._looked = Looked()
+        self.looked = Looked()
 
-    async def run(self, *, read_data: bool) -> Looked:
-        """Look at everything; read_data: at every byte, too."""
+    async def run(self, *, read_data: bool) -> None:
+        """Look at everything; read_data: at every byte, too.
+
+        What cannot be read is a finding. Raises MetadataError where PostgreSQL goes away: `looked`
+        then says how far it came.
+        """
         await self._unless_unreadable("counts", self._count())
         # Who reads the blobs finds out for himself.
         told = {Invariant.RottenBlob} if read_data else set()
@@ -93,31 +101,42 @@ class Check:
             self._progress("indexes", number, len(checks.INDEXES))
             await self._unless_unreadable(index, self._look_at_index(index))
         await self._unless_unreadable("blobs", self._look_at_blobs(read_data=read_data))
-        await self._unless_unreadable("files", self._look_at_directory())
+        await self._unless_unreadable("files", self._look_at_directories())
         if read_data:
             await self._unless_unreadable("bodies", self._read_inline_bodies())
-        return self._looked
 
     async def _unless_unreadable(self, what: str, look: Awaitable[None]) -> None:
-        """Go on where PostgreSQL cannot read some of its rows: the others still say something."""
+        """Go on where some rows or files cannot be read: the others still say something."""
         try:
             await look
         except RowsUnreadable as error:
             self._found(Finding(Invariant.UnreadableRows, what, str(error)))
+        except StorageError as error:
+            self._found(Finding(Invariant.UnreadableFiles, what, str(error)))
 
     async def _count(self) -> None:
         async with self._metadata.transaction() as conn:
             counts = await checks.looked_at(conn)
-            self._looked.scrub = await scrubs.status(conn)
-        self._looked.buckets, self._looked.objects, self._looked.uploads = counts
+            self.looked.scrub = await scrubs.status(conn)
+        self.looked.buckets, self.looked.objects, self.looked.uploads = counts
 
     async def _look_at_rows(self, invariant: Invariant) -> None:
+        if invariant is Invariant.ReleasedAndForgotten and await self._sweep_is_busy():
+            return
         async with (
             self._metadata.transaction() as conn,
             aclosing(checks.cases(conn, invariant)) as cases,
         ):
             async for finding in cases:
                 self._found(finding)
+
+    async def _sweep_is_busy(self) -> bool:
+        """Return whether a backup keeps the sweep out, or it is at work: D8 has to wait for that.
+
+        A backup may take longer than a day.
+        """
+        async with self._metadata.connection() as conn:
+            return await job_locks.is_held(conn, SWEEP)
 
     async def _look_at_index(self, name: LiteralString) -> None:
         async with self._metadata.transaction() as conn:
@@ -129,14 +148,19 @@ class Check:
         async with self._metadata.transaction() as conn:
             count, size = await blob_table.totals(conn)
         async for page in self._pages(with_crcs=read_data):
-            whole = await self._look_at_files([each.blob for each in page if not each.trashed])
-            self._looked.blobs += len(page)
-            self._looked.blob_bytes += sum(each.blob.size for each in page)
+            self.looked.blobs += len(page)
+            self.looked.blob_bytes += sum(each.blob.size for each in page)
             if not read_data:
-                self._progress("blobs", self._looked.blobs, count)
-                continue
-            for blob in whole:
-                await self._read_blob(blob, size)
+                self._progress("blobs", self.looked.blobs, count)
+            living = [each.blob for each in page if not each.trashed]
+            await self._unless_unreadable(
+                "blobs", self._look_at_page(living, size, read_data=read_data)
+            )
+
+    async def _look_at_page(self, living: Sequence[Blob], size: int, *, read_data: bool) -> None:
+        whole = await self._look_at_files(living)
+        for blob in whole if read_data else ():
+            await self._read_blob(blob, size)
 
     async def _pages(self, *, with_crcs: bool) -> AsyncIterator[Sequence[BlobRecord]]:
         after = b""
@@ -184,8 +208,8 @@ class Check:
 
     async def _read_blob(self, blob: Blob, total: int) -> None:
         async def read(count: int) -> None:
-            self._looked.bytes_read += count
-            self._progress("bytes of blobs", self._looked.bytes_read, total)
+            self.looked.bytes_read += count
+            self._progress("bytes of blobs", self.looked.bytes_read, total)
 
         try:
             fault = await fault_of(self._metadata, self._blobs, blob, read)
@@ -194,22 +218,34 @@ class Check:
         if fault is not None:
             self._found(Finding(Invariant.RottenBlob, blob.digest.hex(), fault))
 
-    async def _look_at_directory(self) -> None:
+    async def _look_at_directories(self) -> None:
         layout = self._blobs.layout
         missing = await asyncio.to_thread(inspection.missing_directories, layout)
         for path in missing:
             self._found(Finding(Invariant.MissingDirectory, str(path)))
-        if missing:
-            return  # the next start makes them; until then the others cannot be gone through
-        async for paths in self._blobs.foreign_files():
+        for path in (layout.root, *layout.directories):
+            if path not in missing:
+                await self._unless_unreadable(str(path), self._look_at_directory(path))
+
+    async def _look_at_directory(self, directory: Path) -> None:
+        layout = self._blobs.layout
+        if directory == layout.staging:
+            await self._look_at_staging()
+            return
+        async for paths in self._blobs.foreign_files(directory):
             for path in paths:
                 self._found(Finding(Invariant.ForeignFile, str(path)))
-        day_ago = self._now - _DAY
-        async for digests in self._blobs.old_blobs(changed_before=day_ago):
-            await self._report_orphans(digests, day_ago)
-        out_of_trash = day_ago - self._grace_seconds
-        async for digests in self._blobs.old_trash(changed_before=out_of_trash):
-            await self._report_orphans(digests, out_of_trash)
+        before = self._now - _DAY
+        if directory == layout.trash:
+            before -= self._grace_seconds
+            old = self._blobs.old_trash(changed_before=before)
+        else:
+            shards = [] if directory == layout.root else [directory.name]
+            old = self._blobs.old_blobs(changed_before=before, shards=shards)
+        async for digests in old:
+            await self._report_orphans(digests, before)
+
+    async def _look_at_staging(self) -> None:
         async for staged in self._blobs.unlocked_staging():
             await asyncio.sleep(_SECOND_LOOK_SECONDS)
             for path in await self._blobs.still_unlocked(staged):
@@ -218,6 +254,8 @@ class Check:
     async def _report_orphans(self, digests: Collection[BlobDigest], changed_before: float) -> None:
         async with self._metadata.connection() as conn:
             unknown = [*set(digests) - await blob_table.known(conn, digests)]
+        if not unknown or await self._sweep_is_busy():
+            return
         # Again, after the rows: a file that got its row and lost it since is gone, and one that was
         # just published is new.
         for digest, file in zip(unknown, await self._blobs.find_files(unknown), strict=True):
@@ -233,9 +271,9 @@ class Check:
             aclosing(inline_bodies.everyone(conn)) as bodies,
         ):
             async for each in bodies:
-                self._looked.bodies_read += 1
-                self._looked.bytes_read += len(each.data)
-                self._progress("bodies in rows", self._looked.bodies_read, total)
+                self.looked.bodies_read += 1
+                self.looked.bytes_read += len(each.data)
+                self._progress("bodies in rows", self.looked.bodies_read, total)
                 if (fault := _fault_of_body(each)) is not None:
                     self._found(Finding(Invariant.RottenRow, each.name, fault))
 

@@ -6,6 +6,7 @@ repairs nothing and removes nothing: a client that stores the same bytes again r
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from itertools import chain, zip_longest
 from typing import Final
@@ -18,6 +19,7 @@ from server.jobs.whole_blobs import fault_of
 from server.metadata import scrubs
 from server.metadata.connection import Connection
 from server.metadata.errors import MetadataError
+from server.metadata.scrubs import Kind
 from server.metadata.store import Metadata
 from server.model.blob import Blob
 from server.model.names import BlobDigest
@@ -35,6 +37,8 @@ _NOTE_SECONDS: Final = 10.0
 _LEAST_BYTES: Final = 64 << 10
 # A rotten blob is read, and spoken of, again and again: until it is repaired or gone.
 _ROTTEN_SECONDS: Final = 3600.0
+# So long are blobs left alone at least that could not be read for a reason other than rot.
+_REFUSED_SECONDS: Final = 3600.0
 
 
 class Pace:
@@ -72,11 +76,18 @@ class Scrub:
         self._clock = time.monotonic
         self._pace = Pace(bytes_per_second, self._clock)
         self._log = structlog.get_logger()
+        # Blobs that could not be read, and of which nothing is noted, stay the first of their kind.
+        # So many of each are passed over until all others were looked at: else a hundred of them
+        # would be all that is ever looked at. Some were deleted since, perhaps, and others are
+        # passed over instead: they come another time.
+        self._passing: Counter[Kind] = Counter()
+        self._pass_until = 0.0
 
     async def run_for_ever(self) -> None:
         """Scrub whatever is due, again and again; trouble is logged and tried again next time."""
         noted = 0
         while True:
+            # Also after a turn in which no file could be opened: the log says so for each.
             if not noted:
                 await asyncio.sleep(_LOOK_SECONDS)
             noted = 0
@@ -93,18 +104,23 @@ class Scrub:
     async def run(self) -> int:
         """Look at the blobs that have waited for the longest; return of how many it was noted."""
         async with self._metadata.connection() as conn:
-            rotten = await scrubs.rotten(conn, every_seconds=_ROTTEN_SECONDS, limit=_BATCH)
-            due = await scrubs.due(conn, every_seconds=self._every_seconds, limit=_BATCH)
+            due = await self._due(conn, Kind.NeverSeen, self._every_seconds)
+            due += await self._due(conn, Kind.SeenLongAgo, self._every_seconds)
+            rotten = await self._due(conn, Kind.Rotten, _ROTTEN_SECONDS)
+        if not (due or rotten) and self._clock() > self._pass_until:
+            self._passing.clear()
         noted = 0
         whole: list[BlobDigest] = []
         began = last_note = self._clock()
         # By turns: rotten ones, if there are many, must not use up every turn.
-        for blob in filter(None, chain.from_iterable(zip_longest(due, rotten))):
+        by_turns = chain.from_iterable(zip_longest(due[:_BATCH], rotten))
+        for kind, blob in filter(None, by_turns):
             if self._clock() - began > _TURN_SECONDS:
                 break
             fault = await self._fault_of(blob)
             if isinstance(fault, StorageError):
                 self._log.warning("a blob cannot be scrubbed", error=str(fault))
+                self._pass_over(kind)
             elif fault is not None:
                 self._log.error("a blob is rotten", digest=blob.digest.hex(), reason=fault)
                 noted += await self._note(scrubs.seen_rotten, [blob.digest])
@@ -115,6 +131,20 @@ class Scrub:
                 last_note = self._clock()
                 whole = []
         return noted + await self._note(scrubs.seen_whole, whole)
+
+    async def _due(
+        self, conn: Connection, kind: Kind, every_seconds: float
+    ) -> list[tuple[Kind, Blob]]:
+        passing = self._passing[kind]
+        blobs = await scrubs.due(
+            conn, kind, every_seconds=every_seconds, limit=_BATCH, passing=passing
+        )
+        return [(kind, blob) for blob in blobs]
+
+    def _pass_over(self, kind: Kind) -> None:
+        if not self._passing.total():
+            self._pass_until = self._clock() + _REFUSED_SECONDS
+        self._passing[kind] += 1
 
     async def _fault_of(self, blob: Blob) -> str | StorageError | None:
         await self._wait_after(_LEAST_BYTES)

@@ -31,8 +31,10 @@ _MANIFESTS: Final = 10
 # Within this time a client may ask again for an upload that it completed.
 _COMPLETED_UPLOAD_SECONDS: Final = 7 * 24 * 3600.0
 # A file that no row names may belong to a transaction that is still under way: no request lasts so
-# long. D8 wants it gone within a day, hence half of one for the age and half for the interval.
+# long.
 ORPHAN_SECONDS: Final = 12 * 3600.0
+# D8 wants it gone within a day. The hour that is left is for the sweep to come round, and to work.
+_ORPHANS_EVERY_SECONDS: Final = 11 * 3600.0
 # Blobs that are looked for in a directory before what no row names is taken out of it.
 _SAMPLE: Final = 100
 # The clocks of PostgreSQL and of the file system may differ by so much.
@@ -85,7 +87,7 @@ class Sweep:
         Raises BlobLayoutError where the directory is that of another database.
 
         orphans_older_than: look for files that no row names, of that age in seconds; None: of the
-            age that is safe beside any request, and only if nobody looked for that long.
+            age that is safe beside any request, and only if nobody looked for eleven hours.
         """
         async with self._metadata.connection() as conn:
             await pairing.refuse_another(conn, self._blobs.layout)
@@ -166,7 +168,7 @@ class Sweep:
 
     async def _orphans_are_due(self) -> bool:
         async with self._metadata.connection() as conn:
-            return await job_runs.is_due(conn, _ORPHAN_JOB, every_seconds=ORPHAN_SECONDS)
+            return await job_runs.is_due(conn, _ORPHAN_JOB, every_seconds=_ORPHANS_EVERY_SECONDS)
 
     async def _forget_uploads(self, swept: Swept) -> int:
         async with self._metadata.transaction() as conn:

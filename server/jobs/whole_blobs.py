@@ -20,14 +20,15 @@ async def fault_of(
     """Return what is wrong with the file of a blob whose row said that it lives, or None.
 
     The whole file is read. read: as in BlobStore.read_whole.
-    None, too, where the blob was released and swept meanwhile.
+    None, too, where the blob was released and swept meanwhile, and perhaps written again since.
     """
     try:
         if await blobs.read_whole(blob, read):
             return None
     except RottenBlob as rotten:
         return rotten.reason
-    return "it has no file" if await files_in_place(metadata, blobs, [blob.digest]) else None
+    living = await files_in_place(metadata, blobs, [blob.digest])
+    return "it has no file" if None in living.values() else None
 
 
 async def files_in_place(
@@ -35,7 +36,9 @@ async def files_in_place(
 ) -> dict[BlobDigest, FoundFile | None]:
     """Return the files, or None, of those of the blobs that live: looked at while they must stay.
 
-    Their rows are held meanwhile, so neither the sweep nor a writer is between row and file.
+    Their rows are held meanwhile, which keeps the sweep away. Writers are not kept away, and need
+    not be: a row that is seen to live was committed after its file was there, and who writes the
+    bytes again replaces the file at once.
     """
     async with metadata.transaction() as conn:
         held = await blob_table.hold_living(conn, digests)

@@ -33,6 +33,15 @@ _LIMITS: Final[LiteralString] = """
 
 _SESSION: Final[LiteralString] = "SELECT pg_backend_pid()"
 
+# objsubid 2: a lock of two numbers. PostgreSQL shows them as oids.
+_IS_HELD: Final[LiteralString] = """
+    SELECT EXISTS (SELECT FROM pg_locks
+                    WHERE locktype = 'advisory' AND granted
+                      AND database = (SELECT oid FROM pg_database
+                                       WHERE datname = current_database())
+                      AND (classid, objid, objsubid) = (1, hashtext(%(job)s)::oid, 2))
+"""
+
 
 async def try_lock(conn: Connection, job: str) -> bool:
     """Return whether the session holds the job's lock now; it did not wait for it.
@@ -40,6 +49,12 @@ async def try_lock(conn: Connection, job: str) -> bool:
     From here on the session may be idle for as long as it likes.
     """
     row = await (await conn.execute(_TRY, {"job": job})).fetchone()
+    return row is not None and bool(row[0])
+
+
+async def is_held(conn: Connection, job: str) -> bool:
+    """Return whether any session holds the job's lock: it does the job, or keeps it from others."""
+    row = await (await conn.execute(_IS_HELD, {"job": job})).fetchone()
     return row is not None and bool(row[0])
 
 

@@ -4,39 +4,43 @@ A note is one statement of its own that skips rows which somebody else has locke
 written or swept at this moment is looked at another time, and no request waits for the scrub.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, unique
+from types import MappingProxyType
 from typing import Final, LiteralString
 
 from server.metadata.connection import Connection, unhurried
 from server.model.blob import Blob
 from server.model.names import BlobDigest
 
-# Two ranges of the index blob_seen_whole: where nothing is due, nothing is passed over.
-_DUE: Final[LiteralString] = """
-    (SELECT digest, size, block_crcs
-       FROM blob
-      WHERE trashed IS NULL AND rotten IS NULL AND seen_whole IS NULL
-      LIMIT %(limit)s)
-     UNION ALL
-    (SELECT digest, size, block_crcs
-       FROM blob
-      WHERE trashed IS NULL AND rotten IS NULL
-        AND seen_whole < now() - make_interval(secs => %(every_seconds)s)
-      ORDER BY seen_whole
-      LIMIT %(limit)s)
-     LIMIT %(limit)s
+# Each is a range of an index, so that where nothing is due nothing is looked through. Those that
+# are equal come in the order of their rows.
+_NEVER_SEEN: Final[LiteralString] = """
+    SELECT digest, size, block_crcs
+      FROM blob
+     WHERE trashed IS NULL AND rotten IS NULL AND seen_whole IS NULL
+     ORDER BY seen_whole NULLS FIRST
+     LIMIT %(limit)s OFFSET %(passing)s
 """
 
-# Index blob_rotten.
+_SEEN_LONG_AGO: Final[LiteralString] = """
+    SELECT digest, size, block_crcs
+      FROM blob
+     WHERE trashed IS NULL AND rotten IS NULL
+       AND seen_whole < now() - make_interval(secs => %(every_seconds)s)
+     ORDER BY seen_whole NULLS FIRST
+     LIMIT %(limit)s OFFSET %(passing)s
+"""
+
 _ROTTEN: Final[LiteralString] = """
     SELECT digest, size, block_crcs
       FROM blob
      WHERE trashed IS NULL
        AND rotten < now() - make_interval(secs => %(every_seconds)s)
      ORDER BY rotten
-     LIMIT %(limit)s
+     LIMIT %(limit)s OFFSET %(passing)s
 """
 
 _LOCKED: Final[LiteralString] = """
@@ -60,6 +64,24 @@ _STATUS: Final[LiteralString] = """
 """
 
 
+@unique
+class Kind(Enum):
+    """What the scrub knows of a blob, each kind with an order of its own."""
+
+    NeverSeen = "never seen"
+    SeenLongAgo = "seen long ago"
+    Rotten = "rotten"
+
+
+_DUE: Final[Mapping[Kind, LiteralString]] = MappingProxyType(
+    {
+        Kind.NeverSeen: _NEVER_SEEN,
+        Kind.SeenLongAgo: _SEEN_LONG_AGO,
+        Kind.Rotten: _ROTTEN,
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ScrubStatus:
     """How far the scrub is: blobs it never saw whole, the oldest look, blobs it found rotten."""
@@ -69,14 +91,18 @@ class ScrubStatus:
     rotten: int
 
 
-async def due(conn: Connection, *, every_seconds: float, limit: int) -> Sequence[Blob]:
-    """Return blobs that were not seen whole for so long, those never seen first."""
-    return await _blobs(conn, _DUE, every_seconds, limit)
+async def due(
+    conn: Connection, kind: Kind, *, every_seconds: float, limit: int, passing: int
+) -> Sequence[Blob]:
+    """Return blobs of the kind that were not looked at for so long, the oldest look first.
 
-
-async def rotten(conn: Connection, *, every_seconds: float, limit: int) -> Sequence[Blob]:
-    """Return rotten blobs that were not looked at again for so long, the oldest look first."""
-    return await _blobs(conn, _ROTTEN, every_seconds, limit)
+    passing: so many of those that come first are left out.
+    """
+    values = {"every_seconds": every_seconds, "limit": limit, "passing": passing}
+    cursor = await conn.execute(_DUE[kind], values)
+    return [
+        Blob(BlobDigest(bytes(row[0])), row[1], bytes(row[2])) for row in await cursor.fetchall()
+    ]
 
 
 async def seen_whole(conn: Connection, digests: Collection[BlobDigest]) -> int:
@@ -98,13 +124,3 @@ async def status(conn: Connection) -> ScrubStatus:
     row = await (await conn.execute(_STATUS)).fetchone()
     assert row is not None, "an aggregate is a row"
     return ScrubStatus(never_seen=row[0], oldest=row[1], rotten=row[2])
-
-
-async def _blobs(
-    conn: Connection, query: LiteralString, every_seconds: float, limit: int
-) -> Sequence[Blob]:
-    values = {"every_seconds": every_seconds, "limit": limit}
-    cursor = await conn.execute(query, values)
-    return [
-        Blob(BlobDigest(bytes(row[0])), row[1], bytes(row[2])) for row in await cursor.fetchall()
-    ]

@@ -39,6 +39,7 @@ class Invariant(Enum):
     BlockCrcsOfAnotherLength = "D9", "must", "block checksums of the wrong length"
     RottenBlob = "D9", "must", "rotten blob"
     RottenRow = "D9", "must", "rotten body in its row"
+    UnreadableFiles = "directory", "must", "files that the system cannot read"
     MissingDirectory = "directory", "should", "missing directory"
     ForeignFile = "directory", "should", "foreign file"
 

@@ -97,7 +97,7 @@ def test_open_layout_takes_an_ext4_of_its_own(root: Path) -> None:
     layout = open_layout(root, ReadOnlyFlag())
 
     assert layout.version_file.exists()
-    assert list(foreign_files(layout)) == []
+    assert list(foreign_files(layout, layout.root)) == []
 
 
 def test_open_layout_refuses_blobs_without_a_version(root: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from server.blobs import sweep
 from server.blobs.errors import StorageError
+from server.blobs.layout import Layout
 from server.blobs.receiving import ReceivedBlob
 from server.blobs.store import BlobStore
 from server.model.names import BlobDigest
@@ -114,14 +115,32 @@ async def test_files_that_are_no_blobs_are_passed_over_and_told(store: BlobStore
 
     assert list(sweep.old_blobs(store.layout, changed_before=LATER)) == [blob.digest]
     assert list(sweep.old_trash(store.layout, changed_before=LATER)) == []
-    assert sorted(sweep.foreign_files(store.layout)) == sorted([*foreign, folder])
+    assert sorted(foreign_files(store.layout)) == sorted([*foreign, folder])
 
 
 async def test_a_clean_directory_has_no_foreign_files(store: BlobStore) -> None:
     blobs = [await put(store, BODY), await put(store, random_bytes(80_000))]
     await store.trash([blobs[0].digest])
 
-    assert list(sweep.foreign_files(store.layout)) == []
+    assert foreign_files(store.layout) == []
+
+
+def foreign_files(layout: Layout) -> list[Path]:
+    """Return those of the root and of all directories that hold blobs."""
+    looked_into = [layout.root, *layout.directories]
+    looked_into.remove(layout.staging)
+    return [path for each in looked_into for path in sweep.foreign_files(layout, each)]
+
+
+def test_foreign_files_of_a_directory_that_cannot_be_read_are_an_error_of_the_disk(
+    store: BlobStore,
+) -> None:
+    shard = store.layout.root / "00"
+    shard.rmdir()
+    shard.symlink_to(shard)
+
+    with pytest.raises(StorageError, match=f"foreign files in {shard}"):
+        list(sweep.foreign_files(store.layout, shard))
 
 
 def test_a_blob_that_vanishes_while_its_shard_is_listed_is_passed_over(

@@ -1,5 +1,6 @@
 """s3d check: what it prints, where, and its status. What it finds: tests/jobs/test_check.py."""
 
+import asyncio
 import json
 import os
 import pty
@@ -60,7 +61,7 @@ def test_json_has_a_line_a_finding_and_the_summary_last(stopped: Stopped) -> Non
     assert {(each["severity"], each["rule"], each["broken"]) for each in findings} == {
         ("should", "directory", "foreign file")
     }
-    assert summary["broken"] == 7
+    assert (summary["broken"], summary["complete"]) == (7, True)
     assert summary["looked_at"]["blobs"] == 5
     assert summary["looked_at"]["scrub"] == {"never_seen": 4, "oldest": None, "rotten": 0}
 
@@ -176,6 +177,49 @@ async def test_rows_that_postgresql_cannot_read_are_named_and_the_rest_is_looked
     assert "nothing names it and nobody will look  invalid page in block 0" in done.stdout
     assert "manifest_pkey  invalid page in block 0" in done.stdout
     assert done.stdout.splitlines()[-1] == "Broken: 1 that must hold, 0 that should."
+
+
+async def test_what_was_found_is_said_where_the_check_has_to_break_off(stopped: Stopped) -> None:
+    done = await _broken_off(stopped)
+
+    assert done.returncode == 1
+    assert done.stdout.startswith("must    rows       slice at another place: 1\n")
+    assert done.stdout.splitlines()[-1] == (
+        "The check broke off before its end. So far: Broken: 1 that must hold, 0 that should."
+    )
+    assert "Error: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+async def test_json_has_its_summary_where_the_check_has_to_break_off(stopped: Stopped) -> None:
+    done = await _broken_off(stopped, "--json")
+
+    finding, summary = map(json.loads, done.stdout.splitlines())
+    assert done.returncode == 1
+    assert finding["broken"] == "slice at another place"
+    assert (summary["broken"], summary["complete"]) == (1, False)
+    assert summary["looked_at"]["objects"] == 4
+
+
+async def _broken_off(stopped: Stopped, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run a check that finds one thing; PostgreSQL ends its session at the next question but few.
+
+    It waits for a table that is locked until then.
+    """
+    conn = stopped.world.conn
+    await stopped.world.sql("UPDATE slice SET part_byte = 1 WHERE number = 2")
+    async with conn.transaction(), asyncio.timeout(60):
+        await conn.execute("LOCK TABLE released_blob IN ACCESS EXCLUSIVE MODE")
+        checking = asyncio.create_task(asyncio.to_thread(stopped.run, "check", *options))
+        ended: object = None
+        while ended is None:
+            await asyncio.sleep(0.05)
+            cursor = await conn.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks"
+                " WHERE NOT granted AND relation = 'released_blob'::regclass"
+            )
+            ended = await cursor.fetchone()
+        return await checking
 
 
 def _run_on(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

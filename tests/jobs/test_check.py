@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from server.blobs.errors import StorageError
 from server.blobs.inspection import FoundFile
-from server.jobs.sweep import Sweep
+from server.jobs.sweep import SWEEP, Sweep
 from server.metadata import checks
 from server.metadata.connection import Connection
 from server.metadata.store import Metadata
@@ -21,6 +22,7 @@ from tests.jobs.damage import (
     CASES,
     INDEX,
     Case,
+    an_empty_shard,
     publish_an_orphan,
     trash_an_orphan,
 )
@@ -46,10 +48,10 @@ async def world(node: Node, conn: Connection) -> World:
 
 
 def test_every_invariant_is_broken_by_a_case() -> None:
-    """All but one: PostgreSQL's own files are broken in tests/cli/test_check.py."""
+    """All but two: PostgreSQL's own files are broken in tests/cli/test_check.py, the disk below."""
     broken = {case.invariant for case in CASES.values()}
 
-    assert broken == set(Invariant) - {Invariant.UnreadableRows}
+    assert broken == set(Invariant) - {Invariant.UnreadableRows, Invariant.UnreadableFiles}
 
 
 @pytest.mark.parametrize("read_data", [False, True], ids=["rows and names", "every byte"])
@@ -152,6 +154,25 @@ async def test_a_young_orphan_may_belong_to_a_request(world: World) -> None:
     await trash_an_orphan(world)
 
     assert await world.check(days_later=0.9) == []
+
+
+async def test_what_the_sweep_could_not_look_at_beside_a_backup_is_not_broken(
+    world: World, elsewhere: Metadata
+) -> None:
+    """One that takes longer than a day."""
+    await publish_an_orphan(world)
+    await CASES["a release is two days old"].break_it(world)
+
+    async with elsewhere.alone("another job"):
+        beside_another = await world.check(days_later=1.1)
+    async with elsewhere.alone(SWEEP):
+        beside_a_backup = await world.check(days_later=1.1)
+
+    assert {finding.invariant for finding in beside_another} == {
+        Invariant.ReleasedAndForgotten,
+        Invariant.FileWithoutRow,
+    }
+    assert beside_a_backup == []
 
 
 async def test_what_the_trash_keeps_for_its_grace_is_no_orphan(world: World) -> None:
@@ -286,3 +307,63 @@ async def test_a_file_that_the_system_refuses_is_named_and_the_others_are_looked
         (Invariant.BlobWithoutFile, digest_of(FIRST).hex()),
     }
     assert any("Permission denied" in each.detail for each in found)
+
+
+@pytest.mark.parametrize("name", ["", "trash", "staging", "ab"])
+async def test_a_directory_that_cannot_be_read_is_named_and_the_others_are_looked_at(
+    world: World, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    layout = world.node.blobs.layout
+    flip_a_bit(world.file(LARGE))
+    (layout.root / "ff" / "notes.txt").touch()
+    unreadable, scandir = layout.root / name, os.scandir
+
+    def fail(path: Any) -> Any:
+        if path == unreadable:
+            raise OSError(5, "Input/output error")
+        return scandir(path)
+
+    monkeypatch.setattr("server.blobs.sweep.os.scandir", fail)
+
+    found = await world.check(read_data=True)
+
+    assert {(each.invariant, each.subject) for each in found} == {
+        (Invariant.RottenBlob, digest_of(LARGE).hex()),
+        (Invariant.UnreadableFiles, str(unreadable)),
+        (Invariant.ForeignFile, str(layout.root / "ff" / "notes.txt")),
+    }
+    assert any("Input/output error" in each.detail for each in found)
+
+
+async def test_a_directory_that_is_missing_keeps_nobody_from_the_others(world: World) -> None:
+    root = world.node.blobs.layout.root
+    an_empty_shard(world).rmdir()
+    (root / "notes.txt").touch()
+
+    found = await world.check()
+
+    assert [each.invariant for each in found] == [Invariant.MissingDirectory, Invariant.ForeignFile]
+
+
+async def test_a_page_of_blobs_that_cannot_be_looked_at_ends_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fails now and then: not when one blob is looked at, but when all are."""
+    monkeypatch.setattr("server.jobs.check._PAGE", 2)
+    await world.sql("UPDATE object_version SET body = set_byte(body, 3, 7) WHERE key = 'small'")
+    find_files = world.node.blobs.find_files
+
+    async def fail_for_two(digests: list[BlobDigest]) -> list[FoundFile | None]:
+        if len(digests) > 1:
+            raise StorageError("could not look at blobs: Input/output error")
+        return await find_files(digests)
+
+    monkeypatch.setattr(world.node.blobs, "find_files", fail_for_two)
+
+    found = await world.check(read_data=True)
+
+    assert {(each.invariant, each.subject) for each in found} == {
+        (Invariant.UnreadableFiles, "blobs"),
+        (Invariant.RottenRow, "bucket/small"),
+    }
+    assert world.looked.blobs == 5

@@ -46,7 +46,8 @@ class World:
             now=time.time() + days_later * DAYS,
             grace_seconds=3600,
         )
-        self.looked = await check.run(read_data=read_data)
+        self.looked = check.looked
+        await check.run(read_data=read_data)
         return found
 
     async def sql(self, *statements: str, **values: object) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from server.metadata import blobs, scrubs
-from server.metadata.connection import Connection
+from server.metadata.connection import Connection, connect
 from server.model.blob import Slice
 from server.model.bucket import Bucket
 from tests.metadata.rows import blob, complete, new_upload, put_blob, put_part
@@ -51,6 +51,21 @@ async def test_totals_count_all_and_the_bytes_of_those_that_live(conn: Connectio
     await conn.execute("UPDATE blob SET trashed = now() WHERE digest = %s", [ALL[0].digest])
 
     assert await blobs.totals(conn) == (5, 4 * ALL[0].size)
+
+
+async def test_who_holds_a_living_blob_keeps_no_writer_of_the_same_bytes_waiting(
+    conn: Connection, home: Bucket, database_url: str
+) -> None:
+    await put_blob(conn, home, "one", ALL[0])
+    async with (
+        await connect(database_url, timeout_seconds=10) as writer,
+        conn.transaction(),
+        writer.transaction(),
+    ):
+        held = await blobs.hold_living(conn, [ALL[0].digest])
+        await blobs.lock_for_writing(writer, [ALL[0]])
+
+    assert held == [ALL[0].digest]
 
 
 async def test_named_by_are_the_objects_of_the_blob_and_of_its_slices(
