@@ -1,8 +1,6 @@
 """s3d serve: runs the server in the foreground."""
 
-import asyncio
 import resource
-import signal
 import socket
 import sys
 from contextlib import ExitStack
@@ -20,6 +18,7 @@ from server.blobs.read_only import ReadOnlyFlag
 from server.cli.credentials import Credentials, how_to_use, root_credentials
 from server.cli.data_directory import embedded_postgres, locked_data_directory
 from server.cli.options import environment_help, with_settings
+from server.cli.signals import end_on_signals, run
 from server.config import Settings
 from server.http.bind import bind
 from server.http.tls import server_context
@@ -41,7 +40,8 @@ def serve(settings: Settings) -> None:
     DATA can be given as S3D_DATA, too. SIGTERM and Ctrl-C let requests in flight finish.
     """
     logs.configure(settings.log_format, settings.log_level)
-    _unwind_on_signals()
+    # A signal during the start ends what was started, PostgreSQL above all.
+    end_on_signals()
     _raise_file_limit()
     if settings.tls_cert and settings.tls_key:
         _check_tls(settings.tls_cert, settings.tls_key)
@@ -54,7 +54,7 @@ def serve(settings: Settings) -> None:
             postgres = stack.enter_context(embedded_postgres(settings))
             settings = replace(settings, database_url=postgres.url)
         root = root_credentials(settings)
-        asyncio.run(_prepare(settings, root.credentials))
+        run(_prepare(settings, root.credentials))
         if root.are_new:
             click.echo(how_to_use(root, _endpoint(settings, sockets), settings.region))
         read_only = ReadOnlyFlag()
@@ -116,18 +116,6 @@ def _check_tls(cert: Path, key: Path) -> None:
         raise click.ClickException(
             f"the TLS certificate {cert} with the key {key} cannot be used: {error}"
         ) from None
-
-
-def _unwind_on_signals() -> None:
-    """Let a signal during the start end what was started, PostgreSQL above all."""
-
-    def unwind(number: int, _: object) -> None:
-        sys.exit(128 + number)
-
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, unwind)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, unwind)
 
 
 def _raise_file_limit() -> None:
