@@ -15,7 +15,6 @@ from server.config_values import (
     one_of,
     parse_access_key,
     parse_address,
-    parse_database_url,
     parse_domain,
     parse_path,
     parse_region,
@@ -23,6 +22,7 @@ from server.config_values import (
     parse_switch,
     usable_cores,
 )
+from server.metadata.database_url import parse_database_url
 
 _BUILT_IN_DOMAIN: Final = "localhost"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")

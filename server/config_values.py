@@ -94,14 +94,6 @@ def parse_domain(text: str) -> str:
     return text
 
 
-def parse_database_url(text: str) -> str:
-    """Return a libpq URI."""
-    # Only the scheme is looked at: the rest may hold a password, which no message should show.
-    if not text.startswith(("postgresql://", "postgres://")):
-        raise ValueError("a database URL begins with postgresql://")
-    return text
-
-
 def parse_path(text: str) -> Path:
     """Return a path, as given: relative ones stay relative."""
     if not text or "\0" in text:

@@ -74,6 +74,20 @@ def test_the_data_directory_is_an_argument_or_in_the_environment() -> None:
     assert read(S3D_DATA="/srv/s3").data == Path("/srv/s3")
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("postgresql://me:a%40b%2Fc%25@db.example.com:5432/s3d", id="password"),
+        pytest.param("postgresql://me:why?@db/s3d", id="password with a question mark"),
+        pytest.param("postgres://me@[::1]:5432/s3d?sslmode=require", id="IPv6"),
+        pytest.param("postgresql://one:5432,two:5433/s3d", id="two servers"),
+        pytest.param("postgresql:///s3d?host=/run/postgresql&user=me@corp", id="socket"),
+    ],
+)
+def test_a_database_url_is_whatever_libpq_reads(url: str) -> None:
+    assert read(S3D_DATABASE_URL=url).database_url == url
+
+
 def test_sigv2_can_be_turned_off() -> None:
     assert not read("--no-sigv2").sigv2
     assert not read(S3D_SIGV2="false").sigv2

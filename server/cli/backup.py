@@ -1,6 +1,5 @@
 """s3d backup: one moment of everything, copied while servers serve."""
 
-import asyncio
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from server.cli.credentials import FILE_NAME
 from server.cli.data_directory import database_of
 from server.cli.metadata import begin_command, say
 from server.cli.options import DATABASE, with_settings
+from server.cli.signals import run
 from server.config import Settings
 from server.jobs.backup import Backup, BackupIncomplete, Done
 from server.jobs.blob_copies import Findings
@@ -84,7 +84,7 @@ def backup(
             show=show_progress,
         )
         try:
-            done = asyncio.run(work.run())
+            done = run(work.run())
         except BackupIncomplete as error:
             say_unusable(error.findings, as_json=as_json)
             raise click.ClickException(f"{error}; there is no new snapshot") from None

@@ -1,9 +1,6 @@
 """What commands do with the metadata and the blobs, and how they print what they found."""
 
-import asyncio
 import contextlib
-import signal
-import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 
@@ -15,6 +12,7 @@ from server.blobs.layout import Layout, existing_layout
 from server.blobs.read_only import ReadOnlyFlag
 from server.blobs.store import BlobStore
 from server.cli.data_directory import database_of
+from server.cli.signals import end_on_signals, run
 from server.config import Settings
 from server.jobs import pairing
 from server.metadata.administration import administration
@@ -35,13 +33,13 @@ def in_metadata(settings: Settings, work: Callable[[Connection], Awaitable[Resul
     """
     begin_command()
     with database_of(settings) as url:
-        return asyncio.run(_in_transaction(url, settings.database_timeout_seconds, work))
+        return run(_in_transaction(url, settings.database_timeout_seconds, work))
 
 
 def begin_command() -> None:
     """Let a command that is ended stop the PostgreSQL that it started; its log is for people."""
     logs.configure("text", "info")
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    end_on_signals()
 
 
 def in_stores(
@@ -55,7 +53,7 @@ def in_stores(
     begin_command()
     layout = existing_layout(settings.data / "blobs")
     with database_of(settings) as url:
-        return asyncio.run(_in_stores(url, settings, layout, work))
+        return run(_in_stores(url, settings, layout, work))
 
 
 def say(values: Mapping[str, Any], *, as_json: bool) -> None:

@@ -1,6 +1,5 @@
 """s3d restore: a snapshot brought back, into an empty data directory and an empty database."""
 
-import asyncio
 import os
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +15,7 @@ from server.cli.credentials import FILE_NAME
 from server.cli.data_directory import RESTORING, embedded_postgres, locked_data_directory
 from server.cli.metadata import begin_command, say
 from server.cli.options import DATABASE, with_settings
+from server.cli.signals import run
 from server.config import Settings
 from server.jobs.restore import Restore, RestoreIncomplete, Source
 from server.jobs.snapshot import CREDENTIALS
@@ -46,7 +46,7 @@ def restore(settings: Settings, source: Path, snapshot: str | None, as_json: boo
         is_begun = _refuse_other_data(settings.data, found.directory.name)
         if settings.database_url:
             work = _restore(settings, found, settings.database_url)
-            asyncio.run(work.refuse_other_rows(is_begun=is_begun))
+            run(work.refuse_other_rows(is_begun=is_begun))
         stack.enter_context(locked_data_directory(settings, for_restore=True))
         # Nobody came between the look and the lock.
         _refuse_other_data(settings.data, found.directory.name)
@@ -57,7 +57,7 @@ def restore(settings: Settings, source: Path, snapshot: str | None, as_json: boo
             url = stack.enter_context(embedded_postgres(settings)).url
         work = _restore(settings, found, url)
         try:
-            findings = asyncio.run(work.run())
+            findings = run(work.run())
         except RestoreIncomplete as error:
             say_unusable(error.findings, as_json=as_json)
             raise click.ClickException(f"{error}; nothing is in the database") from None

@@ -1,8 +1,6 @@
 """s3d serve: runs the server in the foreground."""
 
-import asyncio
 import resource
-import signal
 import socket
 import sys
 from contextlib import ExitStack
@@ -24,6 +22,7 @@ from server.cli.data_directory import (
     refuse_lost_database,
 )
 from server.cli.options import environment_help, with_settings
+from server.cli.signals import end_on_signals, run
 from server.config import Settings
 from server.http.bind import bind
 from server.http.tls import server_context
@@ -46,7 +45,8 @@ def serve(settings: Settings) -> None:
     DATA can be given as S3D_DATA, too. SIGTERM and Ctrl-C let requests in flight finish.
     """
     logs.configure(settings.log_format, settings.log_level)
-    _unwind_on_signals()
+    # A signal during the start ends what was started, PostgreSQL above all.
+    end_on_signals()
     _raise_file_limit()
     if settings.tls_cert and settings.tls_key:
         _check_tls(settings.tls_cert, settings.tls_key)
@@ -62,7 +62,7 @@ def serve(settings: Settings) -> None:
             settings = replace(settings, database_url=postgres.url)
         root = root_credentials(settings)
         read_only = ReadOnlyFlag()
-        asyncio.run(_prepare(settings, root.credentials, read_only))
+        run(_prepare(settings, root.credentials, read_only))
         if root.are_new:
             click.echo(how_to_use(root, _endpoint(settings, sockets), settings.region))
         # What forked workers hold must not be what the environment said.
@@ -127,18 +127,6 @@ def _check_tls(cert: Path, key: Path) -> None:
         raise click.ClickException(
             f"the TLS certificate {cert} with the key {key} cannot be used: {error}"
         ) from None
-
-
-def _unwind_on_signals() -> None:
-    """Let a signal during the start end what was started, PostgreSQL above all."""
-
-    def unwind(number: int, _: object) -> None:
-        sys.exit(128 + number)
-
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, unwind)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, unwind)
 
 
 def _raise_file_limit() -> None:

@@ -61,7 +61,7 @@ def serve(
 
     sockets: listening; closed on return. load: called in every worker, so that its imports do not
     weigh on the manager. shared: handed to every worker, as it was before forking.
-    each_second: called in the manager, about so often; it must not block or raise.
+    each_second: called in the manager, about so often; it must not block. What it raises is logged.
 
     SIGTERM, SIGINT and SIGHUP let requests in flight finish; SIGQUIT, and a second SIGINT, do not.
     Signal handlers stay in place on return.
@@ -172,7 +172,20 @@ class _Manager(Arbiter):
 
     def manage_workers(self) -> None:
         super().manage_workers()
-        self._application.each_second()
+        try:
+            self._application.each_second()
+        except Exception:  # noqa: BLE001 - whatever befalls it, the workers go on serving
+            _log.exception("what is done each second failed")
+
+    def spawn_workers(self) -> None:
+        """Start the workers that are missing; those that cannot be started are tried next second.
+
+        A system that is short of processes or memory must not lose the other workers, too.
+        """
+        try:
+            super().spawn_workers()
+        except OSError as error:
+            _log.error("a worker cannot be started", error=str(error))
 
     def spawn_worker(self) -> int:
         signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)

@@ -3,11 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import psycopg
-
 from server.metadata import schema
-from server.metadata.connection import Connection, connect
-from server.metadata.errors import MetadataUnavailable
+from server.metadata.connection import Connection, connected
 
 
 @asynccontextmanager
@@ -17,12 +14,10 @@ async def administration(
     """Yield a connection in a transaction that commits at the end; the schema is prepared.
 
     may_create: make the schema in an empty database; else that is a SchemaMismatch.
-    Raises MetadataUnavailable where PostgreSQL is away, SchemaMismatch where it cannot be used.
+    Raises MetadataUnavailable where PostgreSQL is away, SchemaMismatch where it cannot be used,
+    MetadataError for all else that PostgreSQL refuses.
     """
-    try:
-        async with await connect(url, timeout_seconds=timeout_seconds) as conn:
-            await schema.prepare(conn, may_create=may_create)
-            async with conn.transaction():
-                yield conn
-    except psycopg.OperationalError as error:
-        raise MetadataUnavailable(f"PostgreSQL cannot be used: {error}") from error
+    async with connected(url, timeout_seconds=timeout_seconds) as conn:
+        await schema.prepare(conn, may_create=may_create)
+        async with conn.transaction():
+            yield conn

@@ -1,5 +1,7 @@
 """Connections to PostgreSQL, each with the session that this server relies on."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any, Final, LiteralString
 
@@ -9,6 +11,8 @@ from psycopg import AsyncConnection
 from psycopg import errors as pg
 from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_loads
+
+from server.metadata.errors import MetadataError, MetadataUnavailable
 
 Connection = AsyncConnection[TupleRow]
 
@@ -70,6 +74,23 @@ async def connect(url: str, *, timeout_seconds: float = 60) -> Connection:
     connection = await AsyncConnection.connect(url, **session(url, timeout_seconds))
     connection.prepare_threshold = 1
     return connection
+
+
+@asynccontextmanager
+async def connected(url: str, *, timeout_seconds: float) -> AsyncIterator[Connection]:
+    """Yield a connection as connect() returns it, and close it, for commands and their jobs.
+
+    Raises MetadataUnavailable where PostgreSQL is away, MetadataError for all else that it refuses.
+    """
+    try:
+        async with await connect(url, timeout_seconds=timeout_seconds) as conn:
+            yield conn
+    except UNAVAILABLE as error:
+        raise MetadataUnavailable(f"PostgreSQL cannot be used: {error}") from error
+    except psycopg.Error as error:
+        # Without the statement, and the place in it, that str() adds.
+        said = error.diag.message_primary or error
+        raise MetadataError(f"PostgreSQL does not take it: {said}") from error
 
 
 def session(url: str, timeout_seconds: float) -> dict[str, Any]:

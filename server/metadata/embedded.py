@@ -111,7 +111,8 @@ class EmbeddedPostgres:
     def restart_if_dead(self) -> None:
         """Start PostgreSQL again where it died under its users. Does not wait for it.
 
-        For the process manager to call every second or so.
+        For the process manager to call every second or so. Raises EmbeddedPostgresError or OSError
+        where it cannot be started now; a call some seconds later tries again.
         """
         if time.monotonic() < self._next_restart or self._is_running():
             return
@@ -241,7 +242,7 @@ class EmbeddedPostgres:
         postgres = programs.command("postgres", "-D", str(self._data), "-c", settings)
         try:
             # A session of its own: Ctrl-C on our terminal is not for PostgreSQL.
-            subprocess.run(
+            done = subprocess.run(
                 ["setsid", "--fork", *postgres],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -249,10 +250,12 @@ class EmbeddedPostgres:
                 env=ENVIRONMENT,
                 cwd="/",
                 pass_fds=[running],
-                check=True,
+                check=False,
             )
         finally:
             os.close(output)
+        if done.returncode:
+            raise EmbeddedPostgresError(f"setsid failed:\n{self._end_of_log()}")
 
     @contextlib.contextmanager
     def _running(self) -> Iterator[int]:
@@ -281,7 +284,7 @@ class EmbeddedPostgres:
         """
         pid_file = self._data / "postmaster.pid"
         with contextlib.suppress(FileNotFoundError):
-            number = pid_file.read_text().partition("\n")[0]
+            number = pid_file.read_text(errors="replace").partition("\n")[0]
             if number.isdecimal() and is_postgres_in(self._data, int(number)):
                 return
         pid_file.unlink(missing_ok=True)

@@ -98,8 +98,10 @@ def is_postgres_in(data: Path, number: int) -> bool:
     """Return whether the process of that number is a living PostgreSQL of this data directory."""
     process = Path("/proc", str(number))
     try:
-        about = dict(line.split(":\t", 1) for line in (process / "status").read_text().splitlines())
-        if about["Name"] != "postgres" or about["State"].startswith("Z"):
+        # A process may have any bytes for its name.
+        lines = (process / "status").read_text(errors="replace").splitlines()
+        about = {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        if about.get("Name") != "postgres" or about.get("State", "Z").startswith("Z"):
             return False
         return os.readlink(process / "cwd") == str(data)
     except (FileNotFoundError, ProcessLookupError):

@@ -9,12 +9,11 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Final, LiteralString
 
-import psycopg
 from psycopg import IsolationLevel, sql
 
 from server.metadata import schema
-from server.metadata.connection import UNAVAILABLE, Connection, connect
-from server.metadata.errors import MetadataError, MetadataUnavailable
+from server.metadata.connection import Connection, connected
+from server.metadata.errors import MetadataUnavailable
 from server.model.names import BlobDigest
 
 # What is copied, in an order in which every foreign key holds.
@@ -93,7 +92,7 @@ async def one_moment(url: str, *, timeout_seconds: float) -> AsyncIterator[Conne
 
     Raises MetadataUnavailable, SchemaMismatch.
     """
-    async with _connected(url, timeout_seconds) as conn:
+    async with connected(url, timeout_seconds=timeout_seconds) as conn:
         await schema.require(conn)
         await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
         await conn.set_read_only(True)
@@ -110,7 +109,7 @@ async def into_empty(url: str, *, timeout_seconds: float) -> AsyncIterator[Conne
     MetadataUnavailable, SchemaMismatch where it is not empty, MetadataError for rows that do not
     fit.
     """
-    async with _connected(url, timeout_seconds) as conn, conn.transaction():
+    async with connected(url, timeout_seconds=timeout_seconds) as conn, conn.transaction():
         await schema.create(conn)
         await conn.execute(_SESSION)
         yield conn
@@ -118,7 +117,7 @@ async def into_empty(url: str, *, timeout_seconds: float) -> AsyncIterator[Conne
 
 async def is_empty(url: str, *, timeout_seconds: float) -> bool:
     """Return whether the database holds no tables. Raises MetadataUnavailable."""
-    async with _connected(url, timeout_seconds) as conn:
+    async with connected(url, timeout_seconds=timeout_seconds) as conn:
         return await schema.is_empty(conn)
 
 
@@ -203,7 +202,7 @@ async def set_revision(conn: Connection, revision: int) -> None:
 
 async def analyze(url: str, *, timeout_seconds: float) -> None:
     """Let PostgreSQL learn what its new tables are like before the first query is planned."""
-    async with _connected(url, timeout_seconds) as conn:
+    async with connected(url, timeout_seconds=timeout_seconds) as conn:
         await conn.execute("SET statement_timeout = 0")
         for table in TABLES:
             await conn.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
@@ -219,14 +218,3 @@ def blob_in(row: bytes, columns: Sequence[str]) -> tuple[BlobDigest, int]:
 def _filled(query: LiteralString, table: str, columns: Sequence[str]) -> sql.Composed:
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
     return sql.SQL(query).format(table=sql.Identifier(table), columns=names)
-
-
-@contextlib.asynccontextmanager
-async def _connected(url: str, timeout_seconds: float) -> AsyncIterator[Connection]:
-    try:
-        async with await connect(url, timeout_seconds=timeout_seconds) as conn:
-            yield conn
-    except UNAVAILABLE as error:
-        raise MetadataUnavailable(f"PostgreSQL cannot be used: {error}") from error
-    except psycopg.Error as error:
-        raise MetadataError(f"PostgreSQL does not take it: {error}") from error

@@ -158,11 +158,18 @@ def test_a_start_that_was_cut_short_is_made_anew(directory: Path) -> None:
     assert not (directory / "unfinished").exists()
 
 
-def test_a_stale_pid_file_of_another_program_is_no_obstacle(directory: Path) -> None:
+@pytest.mark.parametrize(
+    "name", [pytest.param("sleep", id="plain"), pytest.param("sl\udcffep", id="not UTF-8")]
+)
+def test_a_stale_pid_file_of_another_program_is_no_obstacle(
+    directory: Path, tmp_path: Path, name: str
+) -> None:
     """After a restart of the machine the number belongs to whatever program came next."""
+    program = tmp_path / name
+    program.symlink_to("/bin/sleep")
     with EmbeddedPostgres(directory):
         pass
-    with subprocess.Popen(["sleep", "60"]) as another:
+    with subprocess.Popen([program, "60"]) as another:
         stale = f"{another.pid}\n{directory}/data\n1700000000\n5432\n/nowhere\n\n  1 1\n"
         (directory / "data" / "postmaster.pid").write_text(stale)
 

@@ -73,12 +73,23 @@ async def run_worker(
         await asyncio.wait(BUSY)
 
 
+def fail() -> None:
+    raise KeyError("nobody foresaw this")
+
+
 def main() -> int:
     given = json.loads(sys.argv[1])
     shared = given.pop("shared", None)
+    each_second = fail if given.pop("fails_each_second", False) else lambda: None
     settings = Settings(address=Address("127.0.0.1", 0), **given)
     logs.configure("json", "info")
-    return serve(settings, bind(settings.address), lambda: run_worker, shared=shared)
+    return serve(
+        settings,
+        bind(settings.address),
+        lambda: run_worker,
+        shared=shared,
+        each_second=each_second,
+    )
 
 
 if __name__ == "__main__":

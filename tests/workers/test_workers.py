@@ -213,6 +213,15 @@ def test_a_server_whose_first_worker_cannot_start_ends(tmp_path: Path) -> None:
         assert "this worker cannot start" in server.log.read_text()
 
 
+def test_workers_serve_on_where_what_is_done_each_second_fails(tmp_path: Path) -> None:
+    with echo_server(tmp_path, workers=1, fails_each_second=True) as server:
+        worker = server.ask()
+
+        eventually(lambda: server.log.read_text().count("nobody foresaw this") >= 2)
+
+        assert server.ask() == worker
+
+
 def test_gunicorn_reads_no_configuration_of_its_own(tmp_path: Path) -> None:
     environment = {"GUNICORN_CMD_ARGS": "--workers 5 --bind 127.0.0.1:1", "WEB_CONCURRENCY": "4"}
     with echo_server(tmp_path, workers=1, environment=environment) as server:
