@@ -29,6 +29,7 @@ from urllib.parse import quote, urlencode
 import structlog
 from psycopg.pq import PGconn, Ping
 
+from server.metadata.embedded_log import PostgresLog
 from server.metadata.embedded_programs import (
     ENVIRONMENT,
     EmbeddedPostgresError,
@@ -51,7 +52,6 @@ from server.metadata.embedded_settings import (
 _VERSION: Final = "18"
 # sun_path holds 108 bytes, with the final NUL.
 _LONGEST_SOCKET: Final = 107
-_LARGEST_LOG_BYTES: Final = 16 << 20
 _POLL_SECONDS: Final = 0.05
 _REPORT_SECONDS: Final = 5.0
 # A PostgreSQL that dies at once is not started again in a loop.
@@ -70,6 +70,7 @@ class EmbeddedPostgres:
     """A context: inside it PostgreSQL accepts connections at `url`.
 
     directory: made where it is missing, its parent is not. max_connections: what this user needs.
+    log: what PostgreSQL prints; shorten it now and then while it runs.
     Entering waits for as long as the recovery of a crash takes. Both ends block.
     """
 
@@ -77,6 +78,7 @@ class EmbeddedPostgres:
         self._directory = directory.resolve()
         self._data = self._directory / "data"
         self._max_connections = max_connections
+        self.log = PostgresLog(self._directory)
         self._users = -1
         self._next_restart = 0.0
 
@@ -121,7 +123,7 @@ class EmbeddedPostgres:
             if not _lock_now(start_lock) or self._is_running():
                 return
             self._next_restart = time.monotonic() + _RESTART_SECONDS
-            _log.error("embedded PostgreSQL died; starting it again", output=self._end_of_log())
+            _log.error("embedded PostgreSQL died; starting it again", output=self.log.end())
             with self._running() as running:
                 self._spawn(self._programs(), running)
         finally:
@@ -134,8 +136,7 @@ class EmbeddedPostgres:
             if not self._is_running():
                 if spawned:
                     raise EmbeddedPostgresError(
-                        f"PostgreSQL did not start. The end of {self._directory / 'log'}:\n"
-                        + self._end_of_log()
+                        f"PostgreSQL did not start. The end of {self.log.path}:\n" + self.log.end()
                     )
                 with self._running() as running:
                     self._initialize(programs, running)
@@ -233,14 +234,12 @@ class EmbeddedPostgres:
     def _spawn(self, programs: Programs, running: int) -> None:
         """Start PostgreSQL as nobody's child: it outlives whoever started it."""
         self._forget_stale_files()
-        log = self._directory / "log"
-        if log.exists() and log.stat().st_size > _LARGEST_LOG_BYTES:
-            log.rename(self._directory / "log.old")
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
-        output = os.open(log, flags, 0o600)
+        # Where there is no room for the copy it begins anew all the same.
+        with contextlib.suppress(OSError):
+            self.log.shorten()
         settings = f"config_file={self._directory / 'postgresql.conf'}"
         postgres = programs.command("postgres", "-D", str(self._data), "-c", settings)
-        try:
+        with self.log.opened() as output:
             # A session of its own: Ctrl-C on our terminal is not for PostgreSQL.
             done = subprocess.run(
                 ["setsid", "--fork", *postgres],
@@ -252,10 +251,8 @@ class EmbeddedPostgres:
                 pass_fds=[running],
                 check=False,
             )
-        finally:
-            os.close(output)
         if done.returncode:
-            raise EmbeddedPostgresError(f"setsid failed:\n{self._end_of_log()}")
+            raise EmbeddedPostgresError(f"setsid failed:\n{self.log.end()}")
 
     @contextlib.contextmanager
     def _running(self) -> Iterator[int]:
@@ -331,9 +328,6 @@ class EmbeddedPostgres:
 
     def _programs(self) -> Programs:
         return programs_for(self._directory, self._data)
-
-    def _end_of_log(self) -> str:
-        return "\n".join(self._read("log").splitlines()[-20:])
 
     def _read(self, name: str) -> str:
         try:

@@ -193,6 +193,15 @@ def test_a_start_that_fails_shows_the_end_of_the_log(directory: Path) -> None:
     (directory / "data").rename(directory / "broken")
 
 
+def test_a_long_log_begins_anew_with_postgres(directory: Path) -> None:
+    directory.mkdir(mode=0o710)
+    (directory / "log").write_bytes(b"of old times\n" * 2_000_000)
+
+    with EmbeddedPostgres(directory):
+        assert b"of old times" not in (directory / "log").read_bytes()
+    assert (directory / "log.old").read_bytes().endswith(b"of old times\n")
+
+
 def test_data_of_another_postgresql_are_refused(directory: Path) -> None:
     (directory / "data").mkdir(parents=True)
     (directory / "data" / "PG_VERSION").write_text("17\n")
