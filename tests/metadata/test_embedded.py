@@ -238,6 +238,26 @@ def test_a_user_that_needs_more_connections_gets_them(directory: Path) -> None:
         assert ask(postgres, "SHOW max_connections") == "234"
 
 
+def test_a_command_starts_it_with_the_connections_that_the_server_had(directory: Path) -> None:
+    """A server that is started again beside a long check keeps what the check has started."""
+    with EmbeddedPostgres(directory, max_connections=234):
+        pass
+
+    with (
+        EmbeddedPostgres(directory, max_connections=32, keeps_more=True),
+        EmbeddedPostgres(directory, max_connections=234) as postgres,
+    ):
+        assert ask(postgres, "SHOW max_connections") == "234"
+
+
+def test_a_server_with_fewer_workers_than_before_takes_fewer_connections(directory: Path) -> None:
+    with EmbeddedPostgres(directory, max_connections=234):
+        pass
+
+    with EmbeddedPostgres(directory, max_connections=123) as postgres:
+        assert ask(postgres, "SHOW max_connections") == "123"
+
+
 def test_settings_of_the_operator_win(directory: Path) -> None:
     directory.mkdir()
     (directory / "local.conf").write_text("work_mem = '7MB'\n")
