@@ -69,7 +69,7 @@ def unserved(settings: Settings) -> Iterator[bool]:
 
 
 def embedded_postgres(settings: Settings) -> EmbeddedPostgres:
-    """Return the PostgreSQL of the data directory, not entered yet."""
+    """Return the PostgreSQL of the data directory for a server, not entered yet."""
     each = settings.database_connections + _CONNECTIONS_BESIDE_THE_POOL
     needed = settings.workers * each + _CONNECTIONS_OF_COMMANDS
     return EmbeddedPostgres(settings.data / "postgres", max_connections=needed)
@@ -85,7 +85,9 @@ def database_of(settings: Settings) -> Iterator[str]:
     if not settings.data.is_dir():
         raise click.ClickException(f"there is no data directory {settings.data}")
     refuse_lost_database(settings)
-    with embedded_postgres(settings) as postgres:
+    with EmbeddedPostgres(
+        settings.data / "postgres", max_connections=_CONNECTIONS_OF_COMMANDS, keeps_more=True
+    ) as postgres:
         yield postgres.url
 
 

@@ -105,11 +105,16 @@ async def _prepare(settings: Settings, root: Credentials, read_only: ReadOnlyFla
 
 
 def _keep_running(postgres: EmbeddedPostgres | None) -> None:
+    if postgres is None:
+        return
     try:
-        if postgres:
-            postgres.restart_if_dead()
+        postgres.restart_if_dead()
     except (OSError, EmbeddedPostgresError) as error:
         _log.error("embedded PostgreSQL cannot be started", error=str(error))
+    try:
+        postgres.log.shorten()
+    except OSError as error:
+        _log.error("the log of embedded PostgreSQL could not be kept", error=str(error))
 
 
 def _endpoint(settings: Settings, sockets: list[socket.socket]) -> str:

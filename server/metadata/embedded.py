@@ -29,6 +29,8 @@ from urllib.parse import quote, urlencode
 import structlog
 from psycopg.pq import PGconn, Ping
 
+from server.metadata.embedded_locks import lock_now, waiting
+from server.metadata.embedded_log import PostgresLog
 from server.metadata.embedded_programs import (
     ENVIRONMENT,
     EmbeddedPostgresError,
@@ -51,9 +53,6 @@ from server.metadata.embedded_settings import (
 _VERSION: Final = "18"
 # sun_path holds 108 bytes, with the final NUL.
 _LONGEST_SOCKET: Final = 107
-_LARGEST_LOG_BYTES: Final = 16 << 20
-_POLL_SECONDS: Final = 0.05
-_REPORT_SECONDS: Final = 5.0
 # A PostgreSQL that dies at once is not started again in a loop.
 _RESTART_SECONDS: Final = 5.0
 
@@ -70,13 +69,20 @@ class EmbeddedPostgres:
     """A context: inside it PostgreSQL accepts connections at `url`.
 
     directory: made where it is missing, its parent is not. max_connections: what this user needs.
+    keeps_more: where this user starts PostgreSQL, it gets as many connections as the last time, if
+        those were more. A server that comes while a command is at work finds what it had before.
+    log: what PostgreSQL prints; shorten it now and then while it runs.
     Entering waits for as long as the recovery of a crash takes. Both ends block.
     """
 
-    def __init__(self, directory: Path, *, max_connections: int = 100) -> None:
+    def __init__(
+        self, directory: Path, *, max_connections: int = 100, keeps_more: bool = False
+    ) -> None:
         self._directory = directory.resolve()
         self._data = self._directory / "data"
         self._max_connections = max_connections
+        self._keeps_more = keeps_more
+        self.log = PostgresLog(self._directory)
         self._users = -1
         self._next_restart = 0.0
 
@@ -118,10 +124,10 @@ class EmbeddedPostgres:
             return
         start_lock = self._open_lock("start.lock")
         try:
-            if not _lock_now(start_lock) or self._is_running():
+            if not lock_now(start_lock) or self._is_running():
                 return
             self._next_restart = time.monotonic() + _RESTART_SECONDS
-            _log.error("embedded PostgreSQL died; starting it again", output=self._end_of_log())
+            _log.error("embedded PostgreSQL died; starting it again", output=self.log.end())
             with self._running() as running:
                 self._spawn(self._programs(), running)
         finally:
@@ -130,12 +136,11 @@ class EmbeddedPostgres:
     def _start(self) -> None:
         programs = self._programs()
         spawned = False
-        for _ in _waiting("embedded PostgreSQL is starting"):
+        for _ in waiting("embedded PostgreSQL is starting"):
             if not self._is_running():
                 if spawned:
                     raise EmbeddedPostgresError(
-                        f"PostgreSQL did not start. The end of {self._directory / 'log'}:\n"
-                        + self._end_of_log()
+                        f"PostgreSQL did not start. The end of {self.log.path}:\n" + self.log.end()
                     )
                 with self._running() as running:
                     self._initialize(programs, running)
@@ -148,7 +153,7 @@ class EmbeddedPostgres:
     def _leave(self) -> None:
         """Stop PostgreSQL if nobody else uses it; the caller holds start.lock."""
         try:
-            if _lock_now(self._users):
+            if lock_now(self._users):
                 self._stop()
                 self._remove_old_socket_directory(self._programs())
         finally:
@@ -157,7 +162,7 @@ class EmbeddedPostgres:
 
     def _stop(self) -> None:
         asked = -1.0
-        for _ in _waiting("embedded PostgreSQL is stopping"):
+        for _ in waiting("embedded PostgreSQL is stopping"):
             if not self._is_running():
                 return
             # One that has only just been started may not have heard the first time.
@@ -171,14 +176,24 @@ class EmbeddedPostgres:
     def _stop_one_that_is_too_small(self) -> None:
         if not self._is_running():
             return
-        running_with = re.search(r"(?m)^max_connections = (\d+)$", self._read("postgresql.conf"))
-        if running_with and int(running_with[1]) >= self._max_connections:
+        there = self._connections_before()
+        if there >= self._max_connections:
             return
-        if _lock_now(self._users):
+        if lock_now(self._users):
             self._stop()
         else:
-            _log.warning("embedded PostgreSQL is in use with a smaller max_connections")
+            _log.warning(
+                "embedded PostgreSQL, started by a command that is still at work, has too few"
+                " connections; restart the server after it",
+                max_connections=there,
+                needed=self._max_connections,
+            )
         fcntl.flock(self._users, fcntl.LOCK_SH)
+
+    def _connections_before(self) -> int:
+        """Return the max_connections that PostgreSQL was last started with; 0: never."""
+        found = re.search(r"(?m)^max_connections = (\d+)$", self._read("postgresql.conf"))
+        return int(found[1]) if found else 0
 
     def _initialize(self, programs: Programs, running: int) -> None:
         """Make the data of a new server where there are none.
@@ -218,11 +233,12 @@ class EmbeddedPostgres:
 
     def _write_settings(self, programs: Programs) -> None:
         users = [programs.user] + (["root"] if os.geteuid() == 0 else [])
+        at_least = self._connections_before() if self._keeps_more else 0
         texts = {
             "postgresql.conf": postgresql_conf(
                 self._directory,
                 self._make_socket_directory(programs),
-                max_connections=self._max_connections,
+                max_connections=max(self._max_connections, at_least),
             ),
             "pg_hba.conf": pg_hba_conf(),
             "pg_ident.conf": pg_ident_conf(users),
@@ -233,14 +249,12 @@ class EmbeddedPostgres:
     def _spawn(self, programs: Programs, running: int) -> None:
         """Start PostgreSQL as nobody's child: it outlives whoever started it."""
         self._forget_stale_files()
-        log = self._directory / "log"
-        if log.exists() and log.stat().st_size > _LARGEST_LOG_BYTES:
-            log.rename(self._directory / "log.old")
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
-        output = os.open(log, flags, 0o600)
+        # Where there is no room for the copy it begins anew all the same.
+        with contextlib.suppress(OSError):
+            self.log.shorten()
         settings = f"config_file={self._directory / 'postgresql.conf'}"
         postgres = programs.command("postgres", "-D", str(self._data), "-c", settings)
-        try:
+        with self.log.opened() as output:
             # A session of its own: Ctrl-C on our terminal is not for PostgreSQL.
             done = subprocess.run(
                 ["setsid", "--fork", *postgres],
@@ -252,10 +266,8 @@ class EmbeddedPostgres:
                 pass_fds=[running],
                 check=False,
             )
-        finally:
-            os.close(output)
         if done.returncode:
-            raise EmbeddedPostgresError(f"setsid failed:\n{self._end_of_log()}")
+            raise EmbeddedPostgresError(f"setsid failed:\n{self.log.end()}")
 
     @contextlib.contextmanager
     def _running(self) -> Iterator[int]:
@@ -271,7 +283,7 @@ class EmbeddedPostgres:
         """Return whether any process of PostgreSQL is left, one that is stopping too."""
         lock = self._open_lock("running.lock")
         try:
-            return not _lock_now(lock)
+            return not lock_now(lock)
         finally:
             os.close(lock)
 
@@ -332,9 +344,6 @@ class EmbeddedPostgres:
     def _programs(self) -> Programs:
         return programs_for(self._directory, self._data)
 
-    def _end_of_log(self) -> str:
-        return "\n".join(self._read("log").splitlines()[-20:])
-
     def _read(self, name: str) -> str:
         try:
             return (self._directory / name).read_text(errors="replace")
@@ -356,32 +365,12 @@ class EmbeddedPostgres:
     def _coming_or_going(self) -> Iterator[None]:
         lock = self._open_lock("start.lock")
         try:
-            for _ in _waiting("another process is starting or stopping the embedded PostgreSQL"):
-                if _lock_now(lock):
+            for _ in waiting("another process is starting or stopping the embedded PostgreSQL"):
+                if lock_now(lock):
                     break
             yield
         finally:
             os.close(lock)
-
-
-def _waiting(what: str) -> Iterator[None]:
-    """Yield at once and then at short intervals, with a line in the log every few seconds."""
-    started = reported = time.monotonic()
-    while True:
-        yield
-        time.sleep(_POLL_SECONDS)
-        if time.monotonic() - reported > _REPORT_SECONDS:
-            reported = time.monotonic()
-            _log.info(what, seconds=round(reported - started))
-
-
-def _lock_now(lock: int) -> bool:
-    """Return whether nobody else held the lock; it is then ours, exclusively."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _is_short(directory: Path) -> bool:

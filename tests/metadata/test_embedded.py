@@ -193,6 +193,15 @@ def test_a_start_that_fails_shows_the_end_of_the_log(directory: Path) -> None:
     (directory / "data").rename(directory / "broken")
 
 
+def test_a_long_log_begins_anew_with_postgres(directory: Path) -> None:
+    directory.mkdir(mode=0o710)
+    (directory / "log").write_bytes(b"of old times\n" * 2_000_000)
+
+    with EmbeddedPostgres(directory):
+        assert b"of old times" not in (directory / "log").read_bytes()
+    assert (directory / "log.old").read_bytes().endswith(b"of old times\n")
+
+
 def test_data_of_another_postgresql_are_refused(directory: Path) -> None:
     (directory / "data").mkdir(parents=True)
     (directory / "data" / "PG_VERSION").write_text("17\n")
@@ -227,6 +236,26 @@ def test_a_user_that_needs_more_connections_gets_them(directory: Path) -> None:
 
     with EmbeddedPostgres(directory, max_connections=234) as postgres:
         assert ask(postgres, "SHOW max_connections") == "234"
+
+
+def test_a_command_starts_it_with_the_connections_that_the_server_had(directory: Path) -> None:
+    """A server that is started again beside a long check keeps what the check has started."""
+    with EmbeddedPostgres(directory, max_connections=234):
+        pass
+
+    with (
+        EmbeddedPostgres(directory, max_connections=32, keeps_more=True),
+        EmbeddedPostgres(directory, max_connections=234) as postgres,
+    ):
+        assert ask(postgres, "SHOW max_connections") == "234"
+
+
+def test_a_server_with_fewer_workers_than_before_takes_fewer_connections(directory: Path) -> None:
+    with EmbeddedPostgres(directory, max_connections=234):
+        pass
+
+    with EmbeddedPostgres(directory, max_connections=123) as postgres:
+        assert ask(postgres, "SHOW max_connections") == "123"
 
 
 def test_settings_of_the_operator_win(directory: Path) -> None:

@@ -1,19 +1,23 @@
-"""The embedded PostgreSQL: a crash recovery that takes long, and what others can reach of it."""
+"""The embedded PostgreSQL: a long crash recovery, a long log, and what others can reach of it."""
 
 import asyncio
 import os
 import signal
 from pathlib import Path
 
+import psycopg
 import pytest
 import structlog
+from psycopg.errors import DivisionByZero
 
 from server.metadata.embedded import EmbeddedPostgres
-from tests.metadata.postgres_processes import another_user, ask, postmaster
+from tests.fix_server import running_server
+from tests.metadata.postgres_processes import another_user, ask, eventually, postmaster
 from tests.overload.postgres_processes import files_of, signal_all_of
 
 # The starter that comes with the programs gives up after ten seconds.
 LONG_SECONDS = 11
+LARGEST_LOG = 16 << 20
 
 
 @pytest.mark.slow
@@ -77,3 +81,22 @@ def test_nothing_of_postgres_is_open_to_other_users(tmp_path: Path) -> None:
         ]
 
     assert is_open == []
+
+
+def test_the_log_of_postgres_stays_small_while_it_runs(tmp_path: Path) -> None:
+    with running_server(tmp_path) as server:
+        assert server.data is not None
+        log, old = (server.data / "postgres" / name for name in ("log", "log.old"))
+        with log.open("ab") as file:
+            file.write(b"much that it said\n" * 1_200_000 + b"the last of it\n")
+
+        eventually(lambda: log.stat().st_size < LARGEST_LOG)
+        with psycopg.connect(server.metadata_url) as conn, pytest.raises(DivisionByZero):
+            conn.execute("SELECT 1 / 0")
+
+        # What it says now stands at the beginning of the file, not behind a hole.
+        assert log.read_bytes().partition(b" ")[0].startswith(b"2")
+        assert b"division by zero" in log.read_bytes()
+        assert old.read_bytes().endswith(b"the last of it\n")
+        assert old.stat().st_size <= LARGEST_LOG
+        assert old.stat().st_mode & 0o777 == 0o600
