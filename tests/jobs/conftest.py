@@ -4,6 +4,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 
 from server.blobs.layout import open_layout
 from server.blobs.read_only import ReadOnlyFlag
@@ -11,6 +12,7 @@ from server.blobs.store import BlobStore
 from server.metadata.connection import Connection
 from server.metadata.store import Metadata
 from tests.jobs.node import Node
+from tests.jobs.scrubbing import Logged
 from tests.metadata.rows import new_bucket
 
 
@@ -50,3 +52,10 @@ async def elsewhere(database_url: str) -> AsyncIterator[Metadata]:
     """The metadata as another process has them."""
     async with Metadata.opened(database_url, connections=1, timeout_seconds=5) as metadata:
         yield metadata
+
+
+@pytest.fixture
+def logged() -> Iterator[Logged]:
+    """The events that were logged, in order."""
+    with structlog.testing.capture_logs() as events:
+        yield events
