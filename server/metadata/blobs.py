@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, LiteralString
 
-from server.metadata.connection import Connection, unhurried
+from server.metadata.connection import Connection
 from server.model.blob import Blob
 from server.model.names import BlobDigest, BucketName, ObjectKey
 
@@ -97,8 +97,7 @@ async def find(conn: Connection, digest: BlobDigest) -> BlobRecord | None:
 
 
 async def totals(conn: Connection) -> tuple[int, int]:
-    """Return how many blobs there are, and the bytes of those that live; in a transaction."""
-    await unhurried(conn)
+    """Return how many blobs there are, and the bytes of those that live; in a scan."""
     row = await (await conn.execute(_TOTALS)).fetchone()
     assert row is not None, "an aggregate is a row"
     return row[0], row[1]

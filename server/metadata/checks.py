@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Mapping
 from types import MappingProxyType
 from typing import Final, LiteralString
 
-from server.metadata.connection import Connection, unhurried
+from server.metadata.connection import Connection
 from server.model.invariant import Finding, Invariant
 
 _FETCHED: Final = 500
@@ -235,8 +235,7 @@ _LOOKED_AT: Final[LiteralString] = """
 
 
 async def cases(conn: Connection, invariant: Invariant) -> AsyncGenerator[Finding, None]:
-    """Yield every case of a broken invariant of ROWS, in a transaction of the caller's for it."""
-    await unhurried(conn)
+    """Yield every case of a broken invariant of ROWS, in a scan of the caller's for it."""
     if invariant is Invariant.TwoCurrentVersions:
         await conn.execute(_WITHOUT_INDEXES)
     async with conn.cursor(name="check") as cursor:
@@ -247,12 +246,11 @@ async def cases(conn: Connection, invariant: Invariant) -> AsyncGenerator[Findin
 
 
 async def index_fault(conn: Connection, name: LiteralString) -> str | None:
-    """Return what is wrong with an index of INDEXES, or None, in a transaction of its own.
+    """Return what is wrong with an index of INDEXES, or None, in a scan of its own.
 
     Compares how many rows the table has and how many the index knows, in one snapshot.
     """
     await conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-    await unhurried(conn)
     usable = await (await conn.execute(_IS_USABLE, {"name": name})).fetchone()
     if usable is None or not usable[0]:
         return "it is not there, or not valid"
@@ -264,8 +262,7 @@ async def index_fault(conn: Connection, name: LiteralString) -> str | None:
 
 
 async def looked_at(conn: Connection) -> tuple[int, int, int]:
-    """Return how many buckets, objects and uploads in progress there are; in a transaction."""
-    await unhurried(conn)
+    """Return how many buckets, objects and uploads in progress there are; in a scan."""
     row = await (await conn.execute(_LOOKED_AT)).fetchone()
     assert row is not None, "counts always are a row"
     return row[0], row[1], row[2]

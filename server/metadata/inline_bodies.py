@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Final, LiteralString
 
-from server.metadata.connection import Connection, unhurried
+from server.metadata.connection import Connection
 from server.model.checksum import Checksum, ChecksumAlgorithm, ChecksumType
 from server.model.names import ETag
 
@@ -33,16 +33,14 @@ class InlineObject:
 
 
 async def count(conn: Connection) -> int:
-    """Return how many there are; in a transaction."""
-    await unhurried(conn)
+    """Return how many there are; in a scan."""
     row = await (await conn.execute(_COUNT)).fetchone()
     assert row is not None, "a count is a row"
     return int(row[0])
 
 
 async def everyone(conn: Connection) -> AsyncGenerator[InlineObject, None]:
-    """Yield all of one snapshot, in no order, in a transaction of the caller's for it."""
-    await unhurried(conn)
+    """Yield all of one snapshot, in no order, in a scan of the caller's for it."""
     async with conn.cursor(name="inline_bodies", binary=True) as cursor:
         cursor.itersize = _FETCHED
         await cursor.execute(_ALL)

@@ -24,6 +24,10 @@ from server.metadata.connection import UNAVAILABLE, Connection
 SILENT_SECONDS: Final = 4.0
 # How long a new connection may take before PostgreSQL counts as away.
 PROBE_SECONDS: Final = 8.0
+# A scan of all rows may take hours, and says nothing meanwhile. So often is PostgreSQL probed
+# beside one, and only after so long without an answer is it given up.
+SCAN_SILENT_SECONDS: Final = 60.0
+SCAN_LOST_SECONDS: Final = 180.0
 _LOOK_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 0.5
 
@@ -34,7 +38,8 @@ class Outage:
     """Watches over the connections of one worker.
 
     connect: opens one. silent_since: returns when what is longest under way was begun, on the clock
-    of time.monotonic, or None. began, ended: called when an outage does.
+    of time.monotonic, or None. scanning_since: the same of scans, which silent_since leaves out.
+    began, ended: called when an outage does.
     """
 
     def __init__(
@@ -42,11 +47,14 @@ class Outage:
         connect: Callable[[], Awaitable[Connection]],
         *,
         silent_since: Callable[[], float | None],
+        scanning_since: Callable[[], float | None],
         began: Callable[[], None],
         ended: Callable[[], None],
     ) -> None:
         self._connect = connect
         self._silent_since = silent_since
+        self._scanning_since = scanning_since
+        self._answered = 0.0  # when a probe was, on the same clock
         self._began = began
         self._ended = ended
         self._suspicion = asyncio.Event()
@@ -71,6 +79,12 @@ class Outage:
                 self._suspicion.clear()
                 if not await self._answers():
                     await self._last()
+                continue
+            silent = self._scan_silence()
+            if silent <= SCAN_SILENT_SECONDS or await self._answers():
+                continue
+            if silent > SCAN_LOST_SECONDS:
+                await self._last()
 
     async def _last(self) -> None:
         """Begin the outage; return at its end."""
@@ -92,6 +106,11 @@ class Outage:
         since = self._silent_since()
         return since is not None and time.monotonic() - since > SILENT_SECONDS
 
+    def _scan_silence(self) -> float:
+        """Return for how many seconds neither a scan nor a probe beside it has ended."""
+        since = self._scanning_since()
+        return 0 if since is None else time.monotonic() - max(since, self._answered)
+
     async def _answers(self) -> bool:
         """Return whether PostgreSQL is there: it takes a new connection, or keeps those it has."""
         try:
@@ -102,7 +121,9 @@ class Outage:
             return False
         except (*UNAVAILABLE, OSError):
             # It may have no place left for one more. Where it is gone, those that it had are dead.
-            return any(not is_dead(each) for each in list(self._connections))
+            if all(is_dead(each) for each in list(self._connections)):
+                return False
+        self._answered = time.monotonic()
         return True
 
 

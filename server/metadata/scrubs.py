@@ -11,7 +11,7 @@ from enum import Enum, unique
 from types import MappingProxyType
 from typing import Final, LiteralString
 
-from server.metadata.connection import Connection, unhurried
+from server.metadata.connection import Connection
 from server.model.blob import Blob
 from server.model.names import BlobDigest
 
@@ -119,8 +119,7 @@ async def seen_rotten(conn: Connection, digests: Collection[BlobDigest]) -> int:
 
 
 async def status(conn: Connection) -> ScrubStatus:
-    """Return how far the scrub is; reads every row of the table, in the caller's transaction."""
-    await unhurried(conn)
+    """Return how far the scrub is; reads every row of the table, in the caller's scan."""
     row = await (await conn.execute(_STATUS)).fetchone()
     assert row is not None, "an aggregate is a row"
     return ScrubStatus(never_seen=row[0], oldest=row[1], rotten=row[2])

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any, Final, Protocol, Self, TypeVar
 
@@ -15,7 +16,14 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from server.metadata import access_keys, buckets, object_versions, settings_revision
 from server.metadata.batch import Batch
-from server.metadata.connection import DAMAGED, UNAVAILABLE, Connection, connect, session
+from server.metadata.connection import (
+    DAMAGED,
+    UNAVAILABLE,
+    Connection,
+    connect,
+    session,
+    unhurried,
+)
 from server.metadata.errors import MetadataOverloaded, MetadataUnavailable, RowsUnreadable
 from server.metadata.job_locks import try_lock
 from server.metadata.object_versions import Delete, Find, Publish, Put
@@ -69,10 +77,13 @@ class Metadata:
         self._outage = Outage(
             partial(connect, url, timeout_seconds=timeout_seconds),
             silent_since=self._silent_since,
+            scanning_since=lambda: min(self._scanning.values(), default=None),
             began=self._pause,
             ended=self._resume,
         )
-        self._borrowed: dict[int, float] = {}  # when each connection of the pool was lent
+        # When each connection of the pool was lent: to whom waits for little, and for scans.
+        self._borrowed: dict[int, float] = {}
+        self._scanning: dict[int, float] = {}
         self._pool = AsyncConnectionPool(
             url,
             kwargs=session(url, timeout_seconds),
@@ -150,21 +161,34 @@ class Metadata:
         while not await self._deletes.ask(Delete(bucket_id, key, allowed.revision)):
             bucket_id = await self._renew(allowed, bucket_id)
 
-    @contextlib.asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
         """Yield a borrowed connection in autocommit mode, for reads.
 
         Raises MetadataUnavailable, MetadataOverloaded, RowsUnreadable.
         """
+        return self._lent(self._borrowed)
+
+    @contextlib.asynccontextmanager
+    async def scan(self) -> AsyncIterator[Connection]:
+        """Yield a connection inside a transaction that may take hours: to read all rows of a table.
+
+        Never for requests. Raises as connection().
+        """
+        async with self._lent(self._scanning) as conn, conn.transaction():
+            await unhurried(conn)
+            yield conn
+
+    @contextlib.asynccontextmanager
+    async def _lent(self, since: dict[int, float]) -> AsyncIterator[Connection]:
         if self._outage.is_on:
             raise MetadataUnavailable("PostgreSQL is away")
         try:
             async with self._pool.connection() as conn:
-                self._borrowed[id(conn)] = time.monotonic()
+                since[id(conn)] = time.monotonic()
                 try:
                     yield conn
                 finally:
-                    del self._borrowed[id(conn)]
+                    del since[id(conn)]
         except TooManyRequests as error:
             raise MetadataOverloaded from error
         except (*UNAVAILABLE, PoolTimeout) as error:

@@ -1,13 +1,12 @@
-"""Scrubs of a test's own, and what they note."""
+"""A scrub of a node, and what tests do and see beside it."""
 
-import asyncio
 from collections.abc import MutableMapping
 from typing import Any
 
 from server.jobs.scrub import Scrub
 from server.metadata.connection import Connection
 from server.model.blob import BLOCK_BYTES
-from tests.blobs.bodies import digest_of, random_bytes
+from tests.blobs.bodies import random_bytes
 from tests.jobs.node import Node
 
 ONE, TWO, THREE = random_bytes(10_000), random_bytes(20_000), random_bytes(BLOCK_BYTES + 30_000)
@@ -30,19 +29,6 @@ async def seen(conn: Connection) -> dict[bytes, str]:
     return {row[0]: row[1] or "never" for row in await cursor.fetchall()}
 
 
-async def until_seen(conn: Connection, data: bytes) -> None:
-    async with asyncio.timeout(20):
-        while (await seen(conn))[digest_of(data)] != "whole":  # noqa: ASYNC110 - a row tells nobody
-            await asyncio.sleep(0.05)
-
-
 def rot(node: Node, data: bytes) -> None:
     path = node.at_its_place(data)
     path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-
-
-async def make_old(conn: Connection, data: bytes, days: float) -> None:
-    await conn.execute(
-        "UPDATE blob SET seen_whole = now() - %s * interval '1 day' WHERE digest = %s",
-        [days, digest_of(data)],
-    )

@@ -13,17 +13,20 @@ from server.metadata.store import Metadata
 from server.model.blob import BLOCK_BYTES
 from tests.blobs.bodies import digest_of, random_bytes
 from tests.jobs.node import Node
-from tests.jobs.scrubbing import (
-    ONE,
-    THREE,
-    TWO,
-    Logged,
-    make_old,
-    rot,
-    scrub_of,
-    seen,
-    until_seen,
-)
+from tests.jobs.scrubbing import ONE, THREE, TWO, Logged, rot, scrub_of, seen
+
+
+async def until_seen(conn: Connection, data: bytes) -> None:
+    async with asyncio.timeout(20):
+        while (await seen(conn))[digest_of(data)] != "whole":  # noqa: ASYNC110 - a row tells nobody
+            await asyncio.sleep(0.05)
+
+
+async def make_old(conn: Connection, data: bytes, days: float) -> None:
+    await conn.execute(
+        "UPDATE blob SET seen_whole = now() - %s * interval '1 day' WHERE digest = %s",
+        [days, digest_of(data)],
+    )
 
 
 async def test_every_blob_is_read_and_noted_as_whole(node: Node, conn: Connection) -> None:

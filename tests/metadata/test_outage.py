@@ -158,6 +158,68 @@ async def test_a_statement_that_only_takes_long_is_no_outage(metadata: Metadata)
         assert (await asked).rowcount == 1
 
 
+async def test_a_scan_may_take_longer_than_a_statement_of_a_request(database_url: str) -> None:
+    async with (
+        Metadata.opened(database_url, connections=1, timeout_seconds=0.5) as metadata,
+        metadata.scan() as conn,
+    ):
+        asked = await conn.execute("SELECT pg_sleep(1)")
+
+    assert asked.rowcount == 1
+
+
+async def test_nothing_is_probed_beside_a_scan_that_only_takes_long(
+    metadata: Metadata, wire: Wire
+) -> None:
+    await metadata._pool.wait()
+    async with metadata.scan() as conn:
+        before = len(wire.writers)
+        await conn.execute("SELECT pg_sleep(1.5)")
+
+    assert len(wire.writers) == before
+
+
+async def test_a_scan_goes_on_for_as_long_as_probes_are_answered(
+    metadata: Metadata, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outage, "SCAN_SILENT_SECONDS", 0.3)
+    monkeypatch.setattr(outage, "SCAN_LOST_SECONDS", 0.5)
+
+    async with metadata.scan() as conn:
+        asked = await conn.execute("SELECT pg_sleep(2)")
+
+    assert asked.rowcount == 1
+
+
+async def test_a_scan_outlives_a_probe_that_is_not_answered(
+    metadata: Metadata, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outage, "SCAN_SILENT_SECONDS", 0.3)
+    async with metadata.scan() as conn:
+        wire.fall_silent()
+        asked = asyncio.create_task(conn.execute("SELECT 1"))
+        await asyncio.sleep(2.5)
+        wire.speak()
+
+        assert (await asked).rowcount == 1
+
+
+async def test_a_scan_is_given_up_where_no_probe_is_answered_for_long(
+    metadata: Metadata, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outage, "SCAN_SILENT_SECONDS", 0.3)
+    monkeypatch.setattr(outage, "SCAN_LOST_SECONDS", 1.0)
+
+    async def scan() -> None:
+        async with metadata.scan() as conn:
+            wire.fall_silent()
+            await conn.execute("SELECT 1")
+
+    async with asyncio.timeout(GIVE_UP_SECONDS):
+        with pytest.raises(MetadataUnavailable):
+            await scan()
+
+
 async def test_a_postgresql_that_takes_no_more_connections_is_not_away(
     metadata: Metadata, database_url: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""The scrub beside files that the system does not let it open: that is not the blob's fault."""
+"""What the scrub does about files that the system does not let it open, although none is rotten."""
 
 import os
 from pathlib import Path
