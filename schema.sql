@@ -14,7 +14,8 @@ INSERT INTO schema_version VALUES (3);
 -- One row: the name of the blob directory whose files the rows of `blob` mean. The same name stands in
 -- the directory, in its file "database"; no other directory is swept, read or written for these rows.
 CREATE TABLE blob_directory (
-    id uuid NOT NULL DEFAULT gen_random_uuid()
+    id       uuid NOT NULL DEFAULT gen_random_uuid(),
+    is_given boolean NOT NULL DEFAULT false  -- whether a directory has it: no second one gets it
 );
 INSERT INTO blob_directory DEFAULT VALUES;
 

@@ -59,12 +59,18 @@ def main() -> None:
             seconds=asked.seconds, largest=asked.largest_bucket
         ),
     }
+    if "measured" not in results:  # of a page that did not say so of each part
+        earlier = results.get("machine", {})
+        was = f"{earlier.get('date', 'an earlier day')}, commit {earlier.get('commit', 'unknown')}"
+        results["measured"] = dict.fromkeys([*results.get("cases", {}), *results], was)
+        for other in ("cases", "machine"):
+            results["measured"].pop(other, None)
     for name in asked.only or steps:
         sys.stdout.write(f"== {name}\n")
         sys.stdout.flush()
         results[name] = steps[name]()
         for part in (asked.case or s3bench.CASES) if name == "cases" else [name]:
-            results.setdefault("measured", {})[part] = when()
+            results["measured"][part] = when()
     results["machine"] = machine()
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     PAGE.write_text(report.page(results, PAGE.read_text() if PAGE.exists() else ""))

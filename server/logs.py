@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -21,7 +22,7 @@ Event = MutableMapping[str, Any]
 _STDERR: Final = 2
 # What a pipe takes whole (PIPE_BUF): lines of other workers do not come between.
 _ATOMIC_BYTES: Final = 4096
-# Before the same trouble of another request is logged again.
+# Before the same outage is logged for another request.
 _AGAIN_SECONDS: Final = 1.0
 _LEVELS: Final = MappingProxyType(
     {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
@@ -70,9 +71,8 @@ class RequestLog:
     def __init__(self, soon: Callable[[Callable[[], None]], object]) -> None:
         self._soon = soon
         self._lines: list[bytes] = []
-        self._said = ""  # the last trouble
-        self._said_at = 0.0
-        self._unsaid = 0  # how often the same came since
+        self._outage_again: dict[str, float] = {}  # event → when it is logged again
+        self._not_logged: Counter[str] = Counter()
 
     def request(
         self,
@@ -125,18 +125,22 @@ class RequestLog:
         _write(together)
 
     def trouble(self, event: str, request_id: str, error: BaseException) -> None:
-        """Log what an operator has to mend: a disk, a database. The error's words are enough.
-
-        An outage says the same of every request: that is logged once a second.
-        """
+        """Log what an operator has to mend: a disk, a database. The error's words are enough."""
         said = f"{type(error).__name__}: {error}"
+        structlog.get_logger().error(event, request_id=request_id, error=said)
+
+    def outage(self, event: str, request_id: str, error: BaseException) -> None:
+        """Log trouble that every request has alike: once a second, with how many had it since."""
         now = time.monotonic()
-        if said == self._said and now - self._said_at < _AGAIN_SECONDS:
-            self._unsaid += 1
+        if now < self._outage_again.get(event, 0.0):
+            self._not_logged[event] += 1
             return
-        more = {"not_logged": self._unsaid} if self._unsaid else {}
-        self._said, self._said_at, self._unsaid = said, now, 0
-        structlog.get_logger().error(event, request_id=request_id, error=said, **more)
+        self._outage_again[event] = now + _AGAIN_SECONDS
+        said = f"{type(error).__name__}: {error}"
+        more = self._not_logged.pop(event, 0)
+        structlog.get_logger().error(
+            event, request_id=request_id, error=said, **({"not_logged": more} if more else {})
+        )
 
     def defect(self, event: str, request_id: str, error: BaseException) -> None:
         """Log what a programmer has to mend, with its traceback."""

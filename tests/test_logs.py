@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -150,25 +151,24 @@ def test_trouble_is_logged_in_one_line(capfd: pytest.CaptureFixture[str]) -> Non
     assert capfd.readouterr().err.count("\n") == 1
 
 
-def test_the_trouble_of_an_outage_is_not_logged_for_every_request(
+def test_an_outage_is_not_logged_for_every_request(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logs.configure("json", "info")
     log = logs.RequestLog(at_once)
 
     for number in range(1000):
-        log.trouble("metadata unavailable", f"{number:016X}", OSError("away"))
-    log.trouble("metadata unavailable", "4442587FB7D0A2F9", OSError("another"))
-    monkeypatch.setattr("server.logs._AGAIN_SECONDS", 0)
-    log.trouble("metadata unavailable", "4442587FB7D0A2F9", OSError("another"))
+        log.outage("metadata unavailable", f"{number:016X}", OSError("away"))
+    log.outage("no blobs can be written", "4442587FB7D0A2F9", OSError("full"))
+    monkeypatch.setattr("server.logs.time.monotonic", lambda: time.time() + 1e9)
+    log.outage("metadata unavailable", "4442587FB7D0A2F9", OSError("away again"))
 
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
-    assert [line["error"] for line in lines] == [
-        "OSError: away",
-        "OSError: another",
-        "OSError: another",
+    assert [(line["error"], line.get("not_logged")) for line in lines] == [
+        ("OSError: away", None),
+        ("OSError: full", None),
+        ("OSError: away again", 999),
     ]
-    assert [line.get("not_logged") for line in lines] == [None, 999, None]
 
 
 def test_libraries_log_in_the_same_form(capfd: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from server.blobs.errors import RottenRow, StorageError
+from server.blobs.layout import open_layout
 from server.blobs.read_only import ReadOnlyFlag
 from server.blobs.receiving import ReceivedBlob
 from server.blobs.store import BlobStore
@@ -41,6 +42,7 @@ class Opened:
 @pytest.fixture
 async def opened(database_url: str, tmp_path: Path) -> AsyncIterator[Opened]:
     """The stores of a worker, and a connection to look behind them."""
+    open_layout(tmp_path / "blobs", ReadOnlyFlag())
     store = BlobStore.open(
         tmp_path / "blobs", inline_limit=0, threads=2, read_only=ReadOnlyFlag(), reserve_bytes=0
     )

@@ -143,7 +143,7 @@ def _is_unfinished(layout: Layout) -> bool:
     """
     ours = {path.name for path in layout.directories}
     for entry in layout.root.iterdir():
-        if entry.name == OF_THE_DISK:
+        if entry.name in (OF_THE_DISK, layout.database_file.name):
             continue
         is_ours = entry.name in ours and not entry.is_symlink() and entry.is_dir()
         if is_ours and (entry == layout.staging or not any(entry.iterdir())):
@@ -175,13 +175,23 @@ def _refuse_several_file_systems(layout: Layout) -> None:
             raise BlobLayoutError(f"{path} is on another file system than {layout.root}")
 
 
-def publish_file(layout: Layout, target: Path, data: bytes, read_only: ReadOnlyFlag) -> None:
-    """Make a small file of the root hold the data, durably; several processes may at once."""
+def publish_file(
+    layout: Layout,
+    target: Path,
+    data: bytes,
+    read_only: ReadOnlyFlag,
+    *,
+    may_replace: bool = True,
+) -> None:
+    """Make a small file of the root hold the data, durably; several processes may at once.
+
+    may_replace: as of StagedFile.publish.
+    """
     staged = StagedFile(layout.staging, read_only, length=None)
     try:
         staged.write(data)
         staged.fsync()
-        staged.publish(target)
+        staged.publish(target, may_replace=may_replace)
     finally:
         staged.discard()
     fsync_directories([layout.root], read_only)

@@ -67,14 +67,20 @@ class StagedFile:
         """Make the bytes durable. Raises FsyncFailed, after turning the node read-only."""
         fsync(self._opened().fd, self._read_only)
 
-    def publish(self, target: Path) -> None:
+    def publish(self, target: Path, *, may_replace: bool = True) -> None:
         """Give the file its name, replacing what has it; the directory is the caller's to fsync.
+
+        may_replace: where it is False and something has the name, that stays, and nothing is done.
 
         Raises StorageError, also when the file was discarded before.
         """
         with self._mutex, disk_errors(f"publish {target.name}"):
-            os.rename(self._opened().path, target)
-            self._published = True
+            if may_replace:
+                os.rename(self._opened().path, target)
+                self._published = True
+            else:
+                with suppress(FileExistsError):
+                    os.link(self._opened().path, target)
 
     def discard(self) -> None:
         """Remove the file unless it was published, and let go of it. May be called again.

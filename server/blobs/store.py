@@ -21,7 +21,7 @@ from server.blobs import inspection, sweep, trash
 from server.blobs.errors import DiskFull, NodeReadOnly, StorageError
 from server.blobs.files import disk_errors, fsync_directories
 from server.blobs.inspection import FoundFile, WholeRead
-from server.blobs.layout import SHARDS, Layout, open_layout
+from server.blobs.layout import SHARDS, Layout, existing_layout
 from server.blobs.read_only import ReadOnlyFlag
 from server.blobs.reading import OpenSlice
 from server.blobs.receiving import (
@@ -78,7 +78,7 @@ class BlobStore:
         read_only: ReadOnlyFlag,
         reserve_bytes: int = RESERVE_BYTES,
     ) -> "BlobStore":
-        """Return the store of the directory, which is made where it is missing or empty. Blocking.
+        """Return the store of a blob directory, which must be there already. Blocking.
 
         inline_limit: bytes up to which a body stays in memory, 0 to PIECE_BYTES; such a body is
                       hashed on the event loop.
@@ -90,7 +90,7 @@ class BlobStore:
         if not 0 <= inline_limit <= PIECE_BYTES:
             raise ValueError(f"inline_limit is {inline_limit}, not 0 to {PIECE_BYTES}")
         return cls(
-            open_layout(root, read_only),
+            existing_layout(root),
             inline_limit=inline_limit,
             threads=threads,
             read_only=read_only,

@@ -96,8 +96,9 @@ def refuse_lost_database(settings: Settings) -> None:
     postgres = settings.data / "postgres"
     if not (postgres / "data").exists():
         raise click.ClickException(
-            f"there is no database in {postgres}: is a disk not mounted? s3d serve makes one where"
-            " nothing is, s3d restore brings one back"
+            f"there is no database in {postgres}. Is a disk not mounted, or has the data a database"
+            " of your own (S3D_DATABASE_URL)? s3d serve makes one for new data alone; a backup is"
+            " brought back into another directory, and this one kept"
         )
 
 

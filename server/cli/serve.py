@@ -12,8 +12,7 @@ import click
 import structlog
 
 from server import logs
-from server.blobs.files import disk_errors
-from server.blobs.layout import Layout, open_layout
+from server.blobs.layout import Layout
 from server.blobs.read_only import ReadOnlyFlag
 from server.cli.credentials import Credentials, how_to_use, root_credentials
 from server.cli.data_directory import (
@@ -29,7 +28,7 @@ from server.http.tls import server_context
 from server.http.workers import RunWorker
 from server.http.workers import serve as run_workers
 from server.jobs import pairing
-from server.metadata import released, root_account
+from server.metadata import root_account
 from server.metadata.administration import administration
 from server.metadata.embedded import EmbeddedPostgres
 from server.metadata.embedded_programs import EmbeddedPostgresError
@@ -56,7 +55,7 @@ def serve(settings: Settings) -> None:
         stack.callback(_close, sockets)
         postgres = None
         if settings.database_url is None:
-            if pairing.is_named(Layout(settings.data / "blobs")):
+            if pairing.name_of(Layout(settings.data / "blobs")) is not None:
                 refuse_lost_database(settings)
             postgres = stack.enter_context(embedded_postgres(settings))
             settings = replace(settings, database_url=postgres.url)
@@ -82,26 +81,19 @@ def _load() -> RunWorker:
 
 async def _prepare(settings: Settings, root: Credentials, read_only: ReadOnlyFlag) -> None:
     assert settings.database_url is not None, "the embedded one has a URL, too"
-    blobs = Layout(settings.data / "blobs")
-    with disk_errors(f"look at {blobs.root}"):
-        is_new = not blobs.version_file.exists()
-    async with administration(
-        settings.database_url,
-        timeout_seconds=settings.database_timeout_seconds,
-        # A directory that is in use has a database already.
-        may_create=not pairing.is_named(blobs),
-    ) as conn:
-        # Made anew it would hide a disk that is not mounted, and take uploads in its place.
-        if is_new and await released.some_in_place(conn, limit=1):
-            raise click.ClickException(
-                f"the database names blobs, but {blobs.root} is no blob directory:"
-                " is a disk not mounted?"
-            )
-        await pairing.pair(conn, open_layout(blobs.root, read_only), read_only)
+    blobs = Layout((settings.data / "blobs").absolute())
+    url, seconds = settings.database_url, settings.database_timeout_seconds
+    # A directory that is in use has a database already.
+    is_new = pairing.name_of(blobs) is None
+    async with administration(url, timeout_seconds=seconds, may_create=is_new) as conn:
+        await pairing.refuse_unfit(conn, blobs)
         if not await root_account.ensure(conn, root.access_key, root.secret_key):
             raise click.ClickException(
                 f"the access key {root.access_key} belongs to another account than root"
             )
+    # Not before the COMMIT: a directory that has a name is never given to a new database.
+    async with administration(url, timeout_seconds=seconds, may_create=False) as conn:
+        await pairing.pair(conn, blobs, read_only)
 
 
 def _keep_running(postgres: EmbeddedPostgres | None) -> None:

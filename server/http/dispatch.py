@@ -138,10 +138,10 @@ class Dispatcher:
             case MetadataOverloaded():
                 return S3Error(ErrorCode.SlowDown)
             case MetadataUnavailable():
-                self._log.trouble("metadata unavailable", exchange.id, error)
+                self._log.outage("metadata unavailable", exchange.id, error)
                 return S3Error(ErrorCode.ServiceUnavailable)
             case DiskFull() | NodeReadOnly():
-                self._log.trouble("no blobs can be written", exchange.id, error)
+                self._log.outage("no blobs can be written", exchange.id, error)
                 return S3Error(ErrorCode.ServiceUnavailable)
             case StorageError():
                 self._log.trouble("blob storage failed", exchange.id, error)

@@ -27,7 +27,7 @@ from server.jobs.snapshot import (
     read_description,
     rows_file,
 )
-from server.metadata import snapshot
+from server.metadata import blob_directory, snapshot
 from server.metadata.connection import Connection
 from server.metadata.errors import SchemaMismatch
 from server.metadata.schema import SCHEMA_VERSION
@@ -112,8 +112,9 @@ class Restore:
             async with snapshot.into_empty(self.database_url, timeout_seconds=seconds) as conn:
                 await self._copy_rows(conn)
                 await self._compare_rows(conn)
+                await blob_directory.give(conn)
         async with snapshot.one_moment(self.database_url, timeout_seconds=seconds) as conn:
-            await pairing.name(conn, existing_layout(self.blobs), ReadOnlyFlag())
+            await pairing.name(conn, existing_layout(self.blobs), ReadOnlyFlag(), may_replace=True)
         await snapshot.analyze(self.database_url, timeout_seconds=seconds)
         return findings
 

@@ -15,6 +15,7 @@ import structlog
 
 from server.blobs.errors import StorageError
 from server.blobs.store import BlobStore
+from server.jobs import pairing
 from server.jobs.whole_blobs import fault_of
 from server.metadata import scrubs
 from server.metadata.connection import Connection
@@ -104,6 +105,7 @@ class Scrub:
     async def run(self) -> int:
         """Look at the blobs that have waited for the longest; return of how many it was noted."""
         async with self._metadata.connection() as conn:
+            await pairing.refuse_another(conn, self._blobs.layout)
             due = await self._due(conn, Kind.NeverSeen, self._every_seconds)
             due += await self._due(conn, Kind.SeenLongAgo, self._every_seconds)
             rotten = await self._due(conn, Kind.Rotten, _ROTTEN_SECONDS)

@@ -11,13 +11,12 @@ from server.metadata.connection import Connection, connected
 async def administration(
     url: str, *, timeout_seconds: float, may_create: bool = True
 ) -> AsyncIterator[Connection]:
-    """Yield a connection in a transaction that commits at the end; the schema is prepared.
+    """Yield a connection in a transaction that commits at the end; the schema is prepared in it.
 
     may_create: make the schema in an empty database; else that is a SchemaMismatch.
     Raises MetadataUnavailable where PostgreSQL is away, SchemaMismatch where it cannot be used,
     MetadataError for all else that PostgreSQL refuses.
     """
-    async with connected(url, timeout_seconds=timeout_seconds) as conn:
+    async with connected(url, timeout_seconds=timeout_seconds) as conn, conn.transaction():
         await schema.prepare(conn, may_create=may_create)
-        async with conn.transaction():
-            yield conn
+        yield conn

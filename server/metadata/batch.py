@@ -56,8 +56,8 @@ class Batch(Generic[Question, Answer]):
         all; statement_timeout, which leaves the connection in order, should be shorter.
     repeatable: a question may be asked again after a connection broke under it. Never a write:
         its outcome is unknown (D2).
-    patience_seconds: how long a lane waits at most for those whom it has just answered. 0 where who
-        was answered has something else to do first.
+    patience_seconds: how long the lane waits at most for those whom it has just answered. 0 where
+        who was answered has something else to do first, and with several lanes.
     """
 
     def __init__(
@@ -72,6 +72,8 @@ class Batch(Generic[Question, Answer]):
         timeout_seconds: float,
         patience_seconds: float = 0,
     ) -> None:
+        if patience_seconds and lanes > 1:
+            raise ValueError("several lanes wake one another: they cannot be patient")
         self._answer = answer
         self._connect = connect
         self._largest = largest

@@ -19,7 +19,8 @@ _TO_2: Final[LiteralString] = """
 """
 
 _TO_3: Final[LiteralString] = """
-    CREATE TABLE blob_directory (id uuid NOT NULL DEFAULT gen_random_uuid());
+    CREATE TABLE blob_directory (
+        id uuid NOT NULL DEFAULT gen_random_uuid(), is_given boolean NOT NULL DEFAULT false);
     INSERT INTO blob_directory DEFAULT VALUES;
 """
 

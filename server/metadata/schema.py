@@ -25,7 +25,7 @@ _DURABLE: Final = {
 # Stronger than "on", or waiting for standbys too: as durable here.
 _DURABLE_TOO: Final = {"synchronous_commit": {"remote_write", "remote_apply"}}
 
-_NOTHING: Final = "the database holds nothing of s3d"
+_NOTHING: Final = "the database holds nothing of s3d: is it the right one?"
 
 _IS_EMPTY: Final[LiteralString] = """
     SELECT NOT EXISTS (

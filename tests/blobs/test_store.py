@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from server.blobs.errors import DiskFull, FsyncFailed, NodeReadOnly, StorageError
+from server.blobs.layout import open_layout
 from server.blobs.read_only import ReadOnlyFlag
 from server.blobs.receiving import PIECE_BYTES, ReceivedBlob
 from server.blobs.store import BlobStore
@@ -298,6 +299,7 @@ async def test_reject_when_low_keeps_the_reserve(
     reserve: int,
     is_refused: bool,
 ) -> None:
+    open_layout(root, ReadOnlyFlag())
     store = BlobStore.open(
         root, inline_limit=0, threads=1, read_only=ReadOnlyFlag(), reserve_bytes=reserve
     )

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.blobs.layout import open_layout
+from server.blobs.layout import Layout
 from server.blobs.read_only import ReadOnlyFlag
 from server.jobs import pairing
 from server.metadata.administration import administration
@@ -47,8 +47,7 @@ async def with_database(data: Path) -> None:
     """Give the data directory a database of its own, and the blob directory its name."""
     with EmbeddedPostgres(data / "postgres") as postgres:
         async with administration(postgres.url, timeout_seconds=30) as conn:
-            read_only = ReadOnlyFlag()
-            await pairing.pair(conn, open_layout(data / "blobs", read_only), read_only)
+            await pairing.pair(conn, Layout(data / "blobs"), ReadOnlyFlag())
 
 
 def command_on(data: Path, *arguments: str) -> list[str]:

@@ -30,7 +30,7 @@ class Node:
     async def made(cls, url: str, metadata: Metadata, store: BlobStore) -> "Node":
         """Return a node with a bucket, whose directory belongs to the database."""
         async with metadata.transaction() as conn:
-            await pairing.name(conn, store.layout, ReadOnlyFlag())
+            await pairing.pair(conn, store.layout, ReadOnlyFlag())
             return cls(url, metadata, store, await new_bucket(conn))
 
     async def put(self, key: str, data: bytes) -> None:

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from psycopg.pq import PGconn, Ping
 
+from server.blobs.layout import open_layout
 from server.blobs.read_only import ReadOnlyFlag
 from server.blobs.store import BlobStore
 from server.jobs.sweep import Sweep
@@ -87,6 +88,7 @@ def restart(directory: Path, postgres: EmbeddedPostgres) -> Interruption:
 
 @pytest.fixture
 async def node(postgres: EmbeddedPostgres, tmp_path: Path) -> AsyncIterator[Node]:
+    open_layout(tmp_path / "blobs", ReadOnlyFlag())
     store = InterruptedStore.open(
         tmp_path / "blobs", inline_limit=0, threads=2, read_only=ReadOnlyFlag(), reserve_bytes=0
     )
