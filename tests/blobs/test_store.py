@@ -35,11 +35,13 @@ STEPS_OF_A_PUT = [
 PUT_IN_A_PROCESS_OF_ITS_OWN = """
 import asyncio, sys
 from pathlib import Path
+from server.blobs.layout import open_layout
 from server.blobs.read_only import ReadOnlyFlag
 from server.blobs.store import BlobStore
 from tests.blobs.bodies import OpenStore, put, random_bytes
 
 async def main():
+    open_layout(Path(sys.argv[1]), ReadOnlyFlag())
     store = BlobStore.open(
         Path(sys.argv[1]), inline_limit=0, threads=2, read_only=ReadOnlyFlag(), reserve_bytes=0
     )

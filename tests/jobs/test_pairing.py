@@ -96,14 +96,19 @@ async def test_what_a_refusal_says_how_to_do_can_be_done(
     node: Node, conn: Connection, tmp_path: Path
 ) -> None:
     another = Layout(tmp_path / "another")
-    words = (await refusal(conn, another)).split()
-    name, file = words[words.index("write") + 1], Path(words[-1].rstrip("."))
-    file.parent.mkdir()
-    file.write_text(f"{name}\n")
+    do_as_told(await refusal(conn, another))
 
     await pair(conn, another)
 
     assert another.version_file.exists()
+
+
+def do_as_told(refusal: str) -> None:
+    """Write what it says into the file that it names."""
+    words = refusal.split()
+    file = Path(words[-1].rstrip("."))
+    file.parent.mkdir()
+    file.write_text(f"{words[words.index('write') + 1]}\n")
 
 
 async def test_a_name_stays(node: Node, conn: Connection) -> None:

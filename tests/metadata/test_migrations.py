@@ -137,6 +137,7 @@ async def test_a_server_serves_what_an_older_one_stored(old_url: str, tmp_path: 
     digests.update(large)
     values = {"digest": digests.sha256, "size": len(large), "block_crcs": digests.block_crcs}
     with psycopg.connect(old_url) as conn:
+        conn.execute("DELETE FROM blob")
         conn.execute(ROWS.encode(), values)
     (tmp_path / "data").mkdir()
     layout = open_layout(tmp_path / "data" / "blobs", ReadOnlyFlag())
