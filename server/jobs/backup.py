@@ -22,6 +22,7 @@ from server.blobs.layout import Layout
 from server.jobs import pairing
 from server.jobs.blob_copies import THREADS, BlobCopies, Findings
 from server.jobs.snapshot import (
+    CHECKSUM,
     CREDENTIALS,
     DESCRIPTION,
     FORMAT,
@@ -30,6 +31,7 @@ from server.jobs.snapshot import (
     TableFile,
     blobs_of,
     check_files,
+    checksum_of,
     rows_file,
 )
 from server.jobs.sweep import SWEEP
@@ -102,8 +104,11 @@ class Backup:
                 findings = await self._copy_blobs(directory, description, lock)
                 check_files(directory, description)
                 await lock.check()
+                said = description.to_json()
                 with self.archive.new_file(directory / DESCRIPTION) as file:
-                    file.write(description.to_json())
+                    file.write(said)
+                with self.archive.new_file(directory / CHECKSUM) as file:
+                    file.write(checksum_of(said))
                 self.archive.finish(directory)
             except BaseException:
                 self.archive.give_up(directory)
