@@ -122,9 +122,10 @@ class BlobCopies:
     def _read_back(self, digest: BlobDigest, size: int) -> None:
         try:
             copying.check_bytes(self.target, digest, size)
-        except UnusableBlob:
+        except UnusableBlob as error:
             copying.forget(self.target, digest)
-            raise
+            # Not the blob, but the disk to which it was copied.
+            raise UnusableBlob(digest, f"its new copy {error.reason}") from error
 
     def _check_size(self, digest: BlobDigest, size: int) -> None:
         copying.check_size(self.target, digest, size)
