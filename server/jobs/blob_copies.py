@@ -122,10 +122,9 @@ class BlobCopies:
     def _read_back(self, digest: BlobDigest, size: int) -> None:
         try:
             copying.check_bytes(self.target, digest, size)
-        except UnusableBlob as error:
+        except UnusableBlob:
             copying.forget(self.target, digest)
-            # Not the blob, but the disk to which it was copied.
-            raise UnusableBlob(digest, f"its new copy {error.reason}") from error
+            raise
 
     def _check_size(self, digest: BlobDigest, size: int) -> None:
         copying.check_size(self.target, digest, size)
