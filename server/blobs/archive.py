@@ -13,8 +13,7 @@ import fcntl
 import os
 import re
 import shutil
-import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +30,6 @@ VERSION = b"s3d backup 1\n"
 _MARK = "backup"
 _SNAPSHOTS = "snapshots"
 # What an empty directory may hold: what a file system or a start that was cut short put there.
-# How often to look whether whoever has the archive is done with it.
-_POLL_SECONDS = 0.2
 _EMPTY = frozenset({"lock", f"{_MARK}.new", "lost+found"})
 _NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z", re.ASCII)
 _UNFINISHED = ".unfinished"
@@ -48,25 +45,16 @@ class Archive:
 
     @classmethod
     @contextmanager
-    def to_write(
-        cls,
-        root: Path,
-        *,
-        wait_seconds: float = 0,
-        on_wait: Callable[[], None] = lambda: None,
-    ) -> Iterator[Self]:
+    def to_write(cls, root: Path) -> Iterator[Self]:
         """Yield the archive, made where the directory is missing or empty; one process at a time.
 
-        What crashes left behind is removed. Blocking.
-
-        wait_seconds: how long to wait for who has it; on_wait is called once, before.
-        Raises ArchiveError, StorageError.
+        What crashes left behind is removed. Raises ArchiveError, StorageError.
         """
         read_only = ReadOnlyFlag()
         with disk_errors(f"use {root}"):
             root.mkdir(mode=0o700, exist_ok=True)
         _refuse_what_is_no_archive(root)
-        with _locked(root, fcntl.LOCK_EX, wait_seconds, on_wait):
+        with _locked(root, fcntl.LOCK_EX):
             _mark(root, read_only)
             archive = cls(root, open_layout(root / "blobs", read_only), read_only)
             with disk_errors(f"use {root}"):
@@ -84,19 +72,12 @@ class Archive:
 
         Nothing is written: it may lie on a file system that takes no writes.
         """
-        _refuse_what_holds_no_backups(root)
-        with _locked(root, fcntl.LOCK_SH, 0, lambda: None):
-            yield cls.to_look_at(root)
-
-    @classmethod
-    def to_look_at(cls, root: Path) -> Self:
-        """Return the archive beside whoever writes to it: a finished snapshot has all its files.
-
-        Raises ArchiveError, StorageError.
-        """
-        _refuse_what_holds_no_backups(root)
-        _refuse_other_version(root)
-        return cls(root, existing_layout(root / "blobs"), ReadOnlyFlag())
+        # Made last, so it vouches for the rest.
+        if not ((root / _MARK).exists() and (root / _SNAPSHOTS).exists()):
+            raise ArchiveError(f"{root} holds no backups")
+        with _locked(root, fcntl.LOCK_SH):
+            _refuse_other_version(root)
+            yield cls(root, existing_layout(root / "blobs"), ReadOnlyFlag())
 
     @property
     def snapshots(self) -> Path:
@@ -183,41 +164,21 @@ class NewFile:
 
 
 @contextmanager
-def _locked(
-    root: Path, how: int, wait_seconds: float, on_wait: Callable[[], None]
-) -> Iterator[None]:
+def _locked(root: Path, how: int) -> Iterator[None]:
     writing = how == fcntl.LOCK_EX
     flags = os.O_RDWR | os.O_CREAT if writing else os.O_RDONLY
     with disk_errors(f"lock {root}"):
         fd = os.open(root / "lock", flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        if not _lock_now(fd, how):
-            give_up = time.monotonic() + wait_seconds
-            if wait_seconds:
-                on_wait()
-            while not _lock_now(fd, how):
-                if time.monotonic() >= give_up:
-                    raise ArchiveError(
-                        f"another backup to {root}, or a restore from it, is running"
-                    )
-                time.sleep(_POLL_SECONDS)
+        try:
+            fcntl.flock(fd, how | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ArchiveError(
+                f"another backup to {root}, or a restore from it, is running"
+            ) from None
         yield
     finally:
         os.close(fd)
-
-
-def _lock_now(fd: int, how: int) -> bool:
-    try:
-        fcntl.flock(fd, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _refuse_what_holds_no_backups(root: Path) -> None:
-    # Made last, so it vouches for the rest.
-    if not ((root / _MARK).exists() and (root / _SNAPSHOTS).exists()):
-        raise ArchiveError(f"{root} holds no backups")
 
 
 def _refuse_what_is_no_archive(root: Path) -> None:

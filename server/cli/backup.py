@@ -3,14 +3,13 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from server.blobs.archive import Archive
-from server.blobs.errors import ArchiveError, DiskFull
+from server.blobs.errors import DiskFull
 from server.blobs.layout import existing_layout
 from server.cli.credentials import FILE_NAME
 from server.cli.data_directory import database_of
@@ -46,7 +45,7 @@ _LONGEST_WAIT_SECONDS: Final = 7 * 24 * 3600
     type=click.IntRange(min=0, max=_LONGEST_WAIT_SECONDS),
     default=_WAIT_SECONDS,
     show_default=True,
-    help="How long to wait for a sweep, another backup or a restore that is at work.",
+    help="How long to wait for a sweep or another backup that is at work.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_settings(DATABASE)
@@ -65,16 +64,14 @@ def backup(
     owner can read it. s3d restore brings a snapshot back.
     """
     if only_list:
-        _list(dest, as_json=as_json)
+        with Archive.to_read(dest) as archive:
+            for name in archive.finished():
+                say(_shown(name, read_description(archive.snapshot(name))), as_json=as_json)
         return
     begin_command()
     refuse_inside(dest, settings.data)
     blobs = existing_layout(settings.data / "blobs")
-    on_wait = partial(click.echo, "Waiting for a sweep or another backup to end.", err=True)
-    with (
-        Archive.to_write(dest, wait_seconds=wait_seconds, on_wait=on_wait) as archive,
-        database_of(settings) as url,
-    ):
+    with Archive.to_write(dest) as archive, database_of(settings) as url:
         work = Backup(
             database_url=url,
             blobs=blobs,
@@ -83,7 +80,7 @@ def backup(
             read_data=read_data,
             wait_seconds=wait_seconds,
             timeout_seconds=settings.database_timeout_seconds,
-            on_wait=on_wait,
+            on_wait=lambda: click.echo("Waiting for a sweep or another backup to end.", err=True),
             show=show_progress,
         )
         try:
@@ -106,19 +103,6 @@ def backup(
             removed = keep_last(archive, keep) if keep else (0, 0)
         finally:
             say({**_shown(done.name, done.description), **_changed(done, removed)}, as_json=as_json)
-
-
-def _list(dest: Path, *, as_json: bool) -> None:
-    archive = Archive.to_look_at(dest)
-    is_whole = True
-    for name in archive.finished():
-        try:
-            say(_shown(name, read_description(archive.snapshot(name))), as_json=as_json)
-        except ArchiveError as error:
-            click.echo(f"Error: {error}", err=True)
-            is_whole = False
-    if not is_whole:
-        sys.exit(1)
 
 
 def refuse_inside(inner: Path, outer: Path) -> None:

@@ -93,11 +93,7 @@ def _refuse_other_data(data: Path, name: str) -> bool:
     if not data.exists():
         return False
     if (data / RESTORING).exists():
-        begun = (data / RESTORING).read_bytes().decode("ascii", "replace").strip()
-        if not begun.isascii() or not begun:
-            raise click.ClickException(
-                f"{data / RESTORING} names no snapshot: empty the directory and the database"
-            )
+        begun = (data / RESTORING).read_text(encoding="ascii").strip()
         if begun != name:
             raise click.ClickException(
                 f"a restore of {begun} into {data} was begun; go on with --snapshot {begun}, or"

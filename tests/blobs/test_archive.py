@@ -1,8 +1,6 @@
 """The directory that backups go to."""
 
 import stat
-import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -85,34 +83,6 @@ def test_one_writes_alone_and_several_read_together(root: Path) -> None:
     refused = pytest.raises(ArchiveError, match="is running")
     with Archive.to_read(root), Archive.to_read(root), refused, Archive.to_write(root):
         pass
-
-
-def test_a_writer_waits_for_who_has_it_as_long_as_it_may(root: Path) -> None:
-    waited: list[str] = []
-    with ThreadPoolExecutor(1) as threads, ExitStack() as first:
-        first.enter_context(Archive.to_write(root))
-
-        def write() -> None:
-            with Archive.to_write(root, wait_seconds=60, on_wait=lambda: waited.append("said")):
-                pass
-
-        second = threads.submit(write)
-        while not waited:
-            time.sleep(0.01)
-        first.close()
-        second.result()
-        refused = pytest.raises(ArchiveError, match="is running")
-        with Archive.to_read(root), refused, Archive.to_write(root, wait_seconds=0.3):
-            pass
-
-    assert waited == ["said"]
-
-
-def test_who_only_looks_is_kept_out_by_nobody(root: Path) -> None:
-    with Archive.to_write(root) as archive:
-        finish(archive)
-
-        assert Archive.to_look_at(root).finished() == [NAME]
 
 
 def test_a_snapshot_that_was_not_finished_is_none_and_goes_with_the_next_backup(
