@@ -22,7 +22,6 @@ from server.blobs.layout import Layout
 from server.jobs import pairing
 from server.jobs.blob_copies import THREADS, BlobCopies, Findings
 from server.jobs.snapshot import (
-    CHECKSUM,
     CREDENTIALS,
     DESCRIPTION,
     FORMAT,
@@ -31,7 +30,6 @@ from server.jobs.snapshot import (
     TableFile,
     blobs_of,
     check_files,
-    checksum_of,
     rows_file,
 )
 from server.jobs.sweep import SWEEP
@@ -104,11 +102,8 @@ class Backup:
                 findings = await self._copy_blobs(directory, description, lock)
                 check_files(directory, description)
                 await lock.check()
-                said = description.to_json()
                 with self.archive.new_file(directory / DESCRIPTION) as file:
-                    file.write(said)
-                with self.archive.new_file(directory / CHECKSUM) as file:
-                    file.write(checksum_of(said))
+                    file.write(description.to_json())
                 self.archive.finish(directory)
             except BaseException:
                 self.archive.give_up(directory)

@@ -1,7 +1,6 @@
 """A snapshot in an archive: a file a table, and a description that says what they hold.
 
-DIRECTORY/snapshot.json      the description, see Description
-DIRECTORY/snapshot.sha256    its SHA-256, as sha256sum -c reads it; written last
+DIRECTORY/snapshot.json      the description, see Description; written last
 DIRECTORY/<table>.rows       rows in the text format of COPY; those of blob by digest
 DIRECTORY/root-credentials   of the data directory, where there is one
 """
@@ -21,9 +20,6 @@ from server.model.names import BlobDigest
 
 DESCRIPTION: Final = "snapshot.json"
 CREDENTIALS: Final = "root-credentials"
-CHECKSUM: Final = "snapshot.sha256"
-# Before schema 3 there was no such file.
-_WITHOUT_CHECKSUM: Final = 2
 # The form of the description and of the files beside it.
 FORMAT: Final = 1
 # Rows in one statement of a restore, and in memory at once; one row may be larger.
@@ -99,10 +95,7 @@ def read_description(directory: Path) -> Description:
     """Return the description of a snapshot. Raises ArchiveError where it makes no sense."""
     file = directory / DESCRIPTION
     try:
-        text = file.read_bytes()
-        said = orjson.loads(text)
-        if said["schema"] > _WITHOUT_CHECKSUM or (directory / CHECKSUM).exists():
-            _compare(text, directory / CHECKSUM)
+        said = orjson.loads(file.read_bytes())
         if said["format"] != FORMAT:
             raise ArchiveError(
                 f"{directory} has format {said['format']}; this program reads {FORMAT}"
@@ -114,16 +107,6 @@ def read_description(directory: Path) -> Description:
     if set(description.tables) != set(TABLES):
         raise ArchiveError(f"{directory} has other tables than this program knows")
     return description
-
-
-def checksum_of(description: bytes) -> bytes:
-    """Return the line that goes into CHECKSUM."""
-    return f"{hashlib.sha256(description).hexdigest()}  {DESCRIPTION}\n".encode("ascii")
-
-
-def _compare(description: bytes, checksum: Path) -> None:
-    if checksum.read_bytes() != checksum_of(description):
-        raise ArchiveError(f"{checksum.with_name(DESCRIPTION)} holds other bytes than were written")
 
 
 def check_files(directory: Path, description: Description) -> None:

@@ -12,7 +12,6 @@ from server.blobs.errors import ArchiveError
 from server.blobs.layout import open_layout
 from server.blobs.read_only import ReadOnlyFlag
 from server.jobs.restore import RestoreIncomplete
-from server.jobs.snapshot import CHECKSUM, checksum_of
 from server.jobs.sweep import Sweep
 from server.metadata import multipart_uploads, snapshot
 from server.metadata.connection import Connection, connect
@@ -62,12 +61,7 @@ def describe_otherwise(root: Path, **changes: object) -> None:
     """Change the description of the only snapshot."""
     [name] = finished(root)
     file = root / "snapshots" / name / "snapshot.json"
-    _write(file, {**json.loads(file.read_text()), **changes})
-
-
-def _write(file: Path, said: dict[str, object]) -> None:
-    file.write_text(json.dumps(said))
-    file.with_name(CHECKSUM).write_bytes(checksum_of(file.read_bytes()))
+    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
 
 
 async def is_empty(url: str) -> bool:
@@ -231,38 +225,6 @@ async def test_a_snapshot_of_another_program_is_refused_before_a_byte_is_written
     assert await is_empty(empty_database_url)
 
 
-async def test_a_description_that_was_changed_is_refused_before_a_byte_is_written(
-    root: Path, blobs: Path, empty_database_url: str
-) -> None:
-    """Without a sequence the first new bucket would get the number of another."""
-    [name] = finished(root)
-    file = root / "snapshots" / name / "snapshot.json"
-    said = json.loads(file.read_text())
-    del said["sequences"]["bucket.id"]
-    file.write_text(json.dumps(said))
-
-    with pytest.raises(ArchiveError, match=r"snapshot\.json holds other bytes than were written"):
-        await restore(root, empty_database_url, blobs)
-
-    assert files_in(blobs) == []
-    assert await is_empty(empty_database_url)
-
-
-async def test_a_description_without_its_checksum_is_refused_unless_it_is_of_an_older_version(
-    root: Path, blobs: Path, empty_database_url: str
-) -> None:
-    [name] = finished(root)
-    (root / "snapshots" / name / CHECKSUM).unlink()
-    with pytest.raises(ArchiveError, match=CHECKSUM):
-        await restore(root, empty_database_url, blobs)
-
-    describe_otherwise(root, schema=2)
-    (root / "snapshots" / name / CHECKSUM).unlink()
-    await restore(root, empty_database_url, blobs)
-
-    assert contents(empty_database_url, blobs) == {"one": ONE, "two": TWO}
-
-
 async def test_other_columns_are_refused_and_no_row_is_written(
     root: Path, blobs: Path, empty_database_url: str
 ) -> None:
@@ -270,7 +232,7 @@ async def test_other_columns_are_refused_and_no_row_is_written(
     file = root / "snapshots" / name / "snapshot.json"
     said = json.loads(file.read_text())
     said["tables"]["bucket"]["columns"][-1] = "another"
-    _write(file, said)
+    file.write_text(json.dumps(said))
 
     with pytest.raises(SchemaMismatch, match="bucket has the columns"):
         await restore(root, empty_database_url, blobs)
