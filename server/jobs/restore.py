@@ -144,6 +144,7 @@ class Restore:
                 pieces = pieces_of(rows_file(self.source.directory, table))
                 await snapshot.copy_in(conn, table, columns, pieces, advance)
         await snapshot.set_sequences(conn, description.sequences)
+        await snapshot.require_new_numbers(conn)
         # Another number than any that a worker ever saw.
         await snapshot.set_revision(conn, description.settings_revision + 1)
 

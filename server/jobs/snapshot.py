@@ -20,8 +20,8 @@ from server.model.names import BlobDigest
 
 DESCRIPTION: Final = "snapshot.json"
 CREDENTIALS: Final = "root-credentials"
-# The form of the description and of the files beside it.
-FORMAT: Final = 1
+# The form of the description and of the files beside it. In 1 the description had no sum.
+FORMAT: Final = 2
 # Rows in one statement of a restore, and in memory at once; one row may be larger.
 _PIECE_BYTES: Final = 8 << 20
 _BUFFER_BYTES: Final = 64 << 10
@@ -58,7 +58,7 @@ class Description:
 
     def to_json(self) -> bytes:
         """Return the text of the file."""
-        return orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        return sealed(asdict(self))
 
 
 @dataclass(slots=True)
@@ -91,15 +91,27 @@ def rows_file(directory: Path, table: str) -> Path:
     return directory / f"{table}.rows"
 
 
+def sealed(said: Mapping[str, Any]) -> bytes:
+    """Return the text of a description: what it says, and the sum of that."""
+    text = {**said, "sha256": _sum_of(said)}
+    return orjson.dumps(text, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
 def read_description(directory: Path) -> Description:
-    """Return the description of a snapshot. Raises ArchiveError where it makes no sense."""
+    """Return the description of a snapshot.
+
+    Raises ArchiveError where it makes no sense, or is not what was written.
+    """
     file = directory / DESCRIPTION
     try:
         said = orjson.loads(file.read_bytes())
         if said["format"] != FORMAT:
             raise ArchiveError(
-                f"{directory} has format {said['format']}; this program reads {FORMAT}"
+                f"{directory} has format {said['format']}; this program reads {FORMAT}."
+                " Restore it with the version of s3d that made it."
             )
+        if said.pop("sha256", None) != _sum_of(said):
+            raise ArchiveError(f"{file} says something else than was written")
         tables = {name: TableFile(**each) for name, each in said.pop("tables").items()}
         description = Description(tables=tables, **said)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -107,6 +119,11 @@ def read_description(directory: Path) -> Description:
     if set(description.tables) != set(TABLES):
         raise ArchiveError(f"{directory} has other tables than this program knows")
     return description
+
+
+def _sum_of(said: Mapping[str, Any]) -> str:
+    # Of the values, not of the text: it has to have one spelling.
+    return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def check_files(directory: Path, description: Description) -> None:

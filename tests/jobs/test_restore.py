@@ -12,6 +12,7 @@ from server.blobs.errors import ArchiveError
 from server.blobs.layout import open_layout
 from server.blobs.read_only import ReadOnlyFlag
 from server.jobs.restore import RestoreIncomplete
+from server.jobs.snapshot import sealed
 from server.jobs.sweep import Sweep
 from server.metadata import multipart_uploads, snapshot
 from server.metadata.connection import Connection, connect
@@ -57,11 +58,18 @@ def archived(root: Path, data: bytes) -> Path:
     return root / "blobs" / name[:2] / name
 
 
-def describe_otherwise(root: Path, **changes: object) -> None:
-    """Change the description of the only snapshot."""
+def description_of(root: Path) -> tuple[Path, dict[str, Any]]:
+    """Return the file that describes the only snapshot, and what it says."""
     [name] = finished(root)
     file = root / "snapshots" / name / "snapshot.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+    return file, json.loads(file.read_text())
+
+
+def describe_otherwise(root: Path, **changes: object) -> None:
+    """Let the only snapshot be described otherwise by whoever made it."""
+    file, said = description_of(root)
+    del said["sha256"]
+    file.write_bytes(sealed({**said, **changes}))
 
 
 async def is_empty(url: str) -> bool:
@@ -208,7 +216,7 @@ async def test_new_rows_get_new_numbers(root: Path, blobs: Path, empty_database_
     ("changes", "said"),
     [
         ({"schema": SCHEMA_VERSION + 1}, f"schema {SCHEMA_VERSION + 1}; this program needs"),
-        ({"format": 2}, "format 2; this program reads 1"),
+        ({"format": 1}, r"format 1; this program reads 2\. Restore it with the version"),
         ({"tables": {}}, "other tables"),
         ({"sequences": None, "unknown": 1}, "cannot be used"),
     ],
@@ -225,14 +233,49 @@ async def test_a_snapshot_of_another_program_is_refused_before_a_byte_is_written
     assert await is_empty(empty_database_url)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"root_credentials": None},
+        {"sequences": {}},
+        {"settings_revision": 0},
+        {"taken": "2020-01-01T00:00:00+00:00"},
+        {"sha256": None},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+async def test_a_rotten_description_is_refused_before_a_byte_is_written(
+    root: Path, blobs: Path, empty_database_url: str, changes: dict[str, object]
+) -> None:
+    file, said = description_of(root)
+    file.write_text(json.dumps({**said, **changes}))
+
+    with pytest.raises(ArchiveError, match=r"snapshot\.json says something else"):
+        await restore(root, empty_database_url, blobs)
+
+    assert files_in(blobs) == []
+    assert await is_empty(empty_database_url)
+
+
+async def test_numbers_that_rows_have_already_are_not_to_be_given_out(
+    root: Path, blobs: Path, empty_database_url: str
+) -> None:
+    _, said = description_of(root)
+    del said["sequences"]["bucket.id"]
+    describe_otherwise(root, sequences=said["sequences"])
+
+    with pytest.raises(SchemaMismatch, match=r"bucket\.id goes up to \d+, .* begin after 0"):
+        await restore(root, empty_database_url, blobs)
+
+    assert await is_empty(empty_database_url)
+
+
 async def test_other_columns_are_refused_and_no_row_is_written(
     root: Path, blobs: Path, empty_database_url: str
 ) -> None:
-    [name] = finished(root)
-    file = root / "snapshots" / name / "snapshot.json"
-    said = json.loads(file.read_text())
+    _, said = description_of(root)
     said["tables"]["bucket"]["columns"][-1] = "another"
-    file.write_text(json.dumps(said))
+    describe_otherwise(root, tables=said["tables"])
 
     with pytest.raises(SchemaMismatch, match="bucket has the columns"):
         await restore(root, empty_database_url, blobs)
