@@ -17,12 +17,15 @@ from server.cli.data_directory import database_of
 from server.cli.metadata import begin_command, say
 from server.cli.options import DATABASE, with_settings
 from server.config import Settings
-from server.jobs.backup import Backup, BackupIncomplete, Done
+from server.jobs.backup import Backup, CopiesLost, Done
 from server.jobs.blob_copies import Findings
 from server.jobs.retention import keep_last
 from server.jobs.snapshot import Description, read_description
+from server.jobs.unusable import UNUSABLE
 from server.metadata.errors import JobBusy
 
+# The exit status where the work was done, but for blobs that are missing or rotten.
+INCOMPLETE: Final = 3
 _WAIT_SECONDS: Final = 600
 # A week. PostgreSQL counts its limits in milliseconds, in 31 bits.
 _LONGEST_WAIT_SECONDS: Final = 7 * 24 * 3600
@@ -62,6 +65,10 @@ def backup(
 
     Blobs that DEST has from earlier backups are not copied again. DEST holds secrets: only its
     owner can read it. s3d restore brings a snapshot back.
+
+    The status is 3 where blobs of the server are missing or rotten, or DEST does not give back what
+    was written to it: the snapshot is made without them, and lists them. Where it is 1 there is no
+    new snapshot, or older ones could not be removed.
     """
     if only_list:
         with Archive.to_read(dest) as archive:
@@ -85,7 +92,7 @@ def backup(
         )
         try:
             done = asyncio.run(work.run())
-        except BackupIncomplete as error:
+        except CopiesLost as error:
             say_unusable(error.findings, as_json=as_json)
             raise click.ClickException(f"{error}; there is no new snapshot") from None
         except JobBusy:
@@ -102,7 +109,17 @@ def backup(
         try:
             removed = keep_last(archive, keep) if keep else (0, 0)
         finally:
-            say({**_shown(done.name, done.description), **_changed(done, removed)}, as_json=as_json)
+            files = {"unusable": done.findings.unusable} if as_json else {}
+            shown = _shown(done.name, done.description)
+            say({**shown, **_changed(done, removed), **files}, as_json=as_json)
+            name_unusable(done.findings)
+    if done.findings.unusable_count:
+        click.echo(
+            f"Incomplete: the snapshot lacks these {done.findings.unusable_count} blobs;"
+            f" {archive.snapshot(done.name) / UNUSABLE} lists them.",
+            err=True,
+        )
+        sys.exit(INCOMPLETE)
 
 
 def refuse_inside(inner: Path, outer: Path) -> None:
@@ -115,6 +132,11 @@ def say_unusable(findings: Findings, *, as_json: bool) -> None:
     """Name the blobs that are missing or rotten."""
     if as_json:
         say({"snapshot": None, "unusable": findings.unusable}, as_json=True)
+    name_unusable(findings)
+
+
+def name_unusable(findings: Findings) -> None:
+    """Name the files that are missing or rotten, on standard error."""
     for line in findings.unusable:
         click.echo(line, err=True)
 
@@ -136,6 +158,8 @@ def _shown(name: str, description: Description) -> dict[str, Any]:
         "objects": description.tables["object_version"].rows,
         "blobs": description.blobs,
         "blob_bytes": description.blob_bytes,
+        "unusable_blobs": description.unusable.blobs,
+        "objects_without_bytes": description.unusable.objects,
     }
 
 

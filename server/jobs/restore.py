@@ -13,6 +13,7 @@ from server.blobs.archive import Archive
 from server.blobs.errors import ArchiveError, StorageError
 from server.blobs.layout import open_layout
 from server.blobs.read_only import ReadOnlyFlag
+from server.jobs import unusable
 from server.jobs.backup import Show
 from server.jobs.blob_copies import THREADS, BlobCopies, Findings
 from server.jobs.snapshot import (
@@ -48,8 +49,11 @@ class Source:
     description: Description
 
     @classmethod
-    def of(cls, archive: Archive, name: str | None) -> "Source":
-        """Return the snapshot of that name; None: the youngest. Blocking. Raises ArchiveError."""
+    def of(cls, archive: Archive, name: str | None, *, without_unusable: bool = False) -> "Source":
+        """Return the snapshot of that name; None: the youngest.
+
+        without_unusable: what it lacks is done without. Blocking. Raises ArchiveError.
+        """
         finished = archive.finished()
         if not finished:
             raise ArchiveError(f"{archive.root} has no finished snapshot")
@@ -63,6 +67,9 @@ class Source:
                 f" {SCHEMA_VERSION}. Restore it with the version of s3d that made it."
             )
         check_files(directory, description)
+        unusable.check(directory, description.unusable)
+        if not without_unusable:
+            _refuse_what_lacks_blobs(archive, directory, description)
         return cls(archive, directory, description)
 
 
@@ -127,6 +134,7 @@ class Restore:
                 read_data=True,
                 before_batch=_nothing,
                 advance=advance,
+                unusable=lambda _: None,
             )
             findings = await copies.copy(blobs_of(self.source.directory, columns))
         if findings.unusable_count:
@@ -169,6 +177,19 @@ class Restore:
 def _same_rows(found: TableFile, expected: TableFile) -> bool:
     # In another order, perhaps.
     return (found.rows, found.rows_sum) == (expected.rows, expected.rows_sum)
+
+
+def _refuse_what_lacks_blobs(archive: Archive, directory: Path, said: Description) -> None:
+    # A later backup may have found a whole copy.
+    lacking = sum(
+        not archive.blobs.blob(digest).exists() for digest in unusable.unusable_blobs(directory)
+    )
+    if lacking:
+        at_least = "at least " if said.unusable.blobs > unusable.MOST_COUNTED else ""
+        raise ArchiveError(
+            f"{directory} lacks {lacking} blobs: when it was made, {at_least}"
+            f"{said.unusable.objects} objects needed one of {said.unusable.blobs} that were damaged"
+        )
 
 
 async def _nothing() -> None:

@@ -3,6 +3,7 @@
 DIRECTORY/snapshot.json      the description, see Description; written last
 DIRECTORY/<table>.rows       rows in the text format of COPY; those of blob by digest
 DIRECTORY/root-credentials   of the data directory, where there is one
+DIRECTORY/unusable           see unusable.py; empty where the snapshot is whole
 """
 
 import hashlib
@@ -43,6 +44,19 @@ class TableFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Unusable:
+    """What a snapshot lacks; nothing, where it is whole.
+
+    objects: versions of keys that need one of the blobs; where those are more than MOST_COUNTED of
+    unusable.py, at least so many.
+    """
+
+    blobs: int
+    objects: int
+    sha256: str  # of the list
+
+
+@dataclass(frozen=True, slots=True)
 class Description:
     """What a snapshot is."""
 
@@ -55,6 +69,7 @@ class Description:
     blobs: int
     blob_bytes: int
     root_credentials: str | None  # the SHA-256 of the file
+    unusable: Unusable
 
     def to_json(self) -> bytes:
         """Return the text of the file."""
@@ -113,7 +128,8 @@ def read_description(directory: Path) -> Description:
         if said.pop("sha256", None) != _sum_of(said):
             raise ArchiveError(f"{file} says something else than was written")
         tables = {name: TableFile(**each) for name, each in said.pop("tables").items()}
-        description = Description(tables=tables, **said)
+        unusable = Unusable(**said.pop("unusable"))
+        description = Description(tables=tables, unusable=unusable, **said)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ArchiveError(f"{file} cannot be used: {error}") from error
     if set(description.tables) != set(TABLES):

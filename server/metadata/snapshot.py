@@ -57,13 +57,12 @@ _COLUMNS: Final[LiteralString] = """
 
 _COPY_OUT: Final[LiteralString] = "COPY {table} ({columns}) TO STDOUT"
 
-# What waits in trash/ is named by nothing, and no other table has it. Sorted, so that files are
-# copied one directory after the other.
+# What nothing names is swept, from its place or from trash/, and no other table needs it: nobody
+# asks whether it is whole. Sorted, so that files are copied one directory after the other.
 _COPY_BLOBS_OUT: Final[LiteralString] = """
     COPY (SELECT {columns}
             FROM {table} b
-           WHERE trashed IS NULL
-              OR EXISTS (SELECT FROM object_version v WHERE v.digest = b.digest)
+           WHERE EXISTS (SELECT FROM object_version v WHERE v.digest = b.digest)
               OR EXISTS (SELECT FROM slice s WHERE s.digest = b.digest)
            ORDER BY digest)
       TO STDOUT
@@ -232,6 +231,17 @@ def blob_in(row: bytes, columns: Sequence[str]) -> tuple[BlobDigest, int]:
     fields = dict(zip(columns, row.rstrip(b"\n").split(b"\t"), strict=True))
     # A backslash is written twice: \\x0123…
     return BlobDigest(bytes.fromhex(fields["digest"][3:].decode("ascii"))), int(fields["size"])
+
+
+def content_in(row: bytes, columns: Sequence[str]) -> tuple[bytes, bytes]:
+    """Return digest and manifest as a line of object_version or slice spells them."""
+    fields = row.rstrip(b"\n").split(b"\t")
+    return fields[columns.index("digest")], fields[columns.index("manifest_id")]
+
+
+def digest_field(digest: BlobDigest) -> bytes:
+    """Return a digest as lines spell it."""
+    return b"\\\\x" + digest.hex().encode("ascii")
 
 
 def _filled(query: LiteralString, table: str, columns: Sequence[str]) -> sql.Composed:

@@ -39,6 +39,12 @@ class Site:
         assert self.server.data is not None
         return self.server.data
 
+    @property
+    def blob(self) -> Path:
+        """The file of the object that is large."""
+        name = hashlib.sha256(BODY).hexdigest()
+        return self.data / "blobs" / name[:2] / name
+
     def backup(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         url = database(self.server.database_url)
         return run("backup", *arguments, "--data", self.data, environment=url)
@@ -248,18 +254,25 @@ def test_a_sweep_at_work_is_waited_for_with_a_message_and_a_limit(site: Site) ->
     assert "a sweep or another backup is at work, and did not end within 1 s" in refused.stderr
 
 
-def test_a_rotten_blob_is_named_and_there_is_no_snapshot(site: Site, tmp_path: Path) -> None:
-    name = hashlib.sha256(BODY).hexdigest()
-    blob = site.data / "blobs" / name[:2] / name
+def test_a_rotten_blob_is_named_and_the_snapshot_is_made_without_it(
+    site: Site, tmp_path: Path, elsewhere: Path
+) -> None:
+    blob = site.blob
     blob.write_bytes(b"x" + BODY[1:])
 
-    failed = site.backup(tmp_path / "archive", "--json")
+    made = site.backup(tmp_path / "archive", "--json")
 
     blob.write_bytes(BODY)
-    assert failed.returncode == 1
-    assert json.loads(failed.stdout)["unusable"] == [f"blob {name}: holds other bytes"]
-    assert "blobs that cannot be used: 1; there is no new snapshot" in failed.stderr
-    assert run("backup", tmp_path / "archive", "--list").stdout == ""
+    shown = json.loads(made.stdout)
+    refused = run("restore", tmp_path / "archive", "--data", elsewhere)
+    assert made.returncode == 3
+    assert shown["unusable"] == [f"{blob}: holds other bytes"]
+    assert (shown["unusable_blobs"], shown["objects_without_bytes"]) == (1, 1)
+    assert f"{blob}: holds other bytes\nIncomplete: the snapshot lacks these 1 " in made.stderr
+    listed = run("backup", tmp_path / "archive", "--list", "--json")
+    assert json.loads(listed.stdout).items() < shown.items()
+    assert (refused.returncode, "1 objects needed one of 1" in refused.stderr) == (1, True)
+    assert not elsewhere.exists()
 
 
 def test_a_full_disk_is_said_in_one_line_and_the_next_backup_works(
@@ -356,7 +369,7 @@ def test_until_a_restore_has_come_to_its_end_no_server_starts_and_it_can_go_on(
         listed = run("account", "list", "--data", elsewhere, "--json", environment=environment)
 
     assert failed.returncode == 1
-    assert f"blob {name}: is missing\n" in failed.stderr
+    assert f"{blob}: is missing\n" in failed.stderr
     assert "nothing is in the database" in failed.stderr
     assert [each.returncode for each in refused] == [1, 1, 1, 1]
     for each in refused[:3]:

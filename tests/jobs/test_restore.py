@@ -33,7 +33,7 @@ ONE, TWO = random_bytes(10_000), random_bytes(20_000)
 
 @pytest.fixture
 async def root(node: Node, tmp_path: Path) -> Path:
-    """An archive with a snapshot of two objects, one upload in progress, and one blob to sweep."""
+    """An archive with a snapshot of two objects, one upload in progress, and one that is gone."""
     await node.put("one", ONE)
     await node.put("two", TWO)
     await node.put("gone", random_bytes(30_000))
@@ -81,7 +81,7 @@ async def test_everything_comes_back_and_nothing_is_broken(
 ) -> None:
     findings = await restore(root, empty_database_url, blobs)
 
-    assert findings.copied == 4
+    assert findings.copied == 3
     assert contents(empty_database_url, blobs) == {"one": ONE, "two": TWO}
     assert broken(empty_database_url, blobs) == []
 
@@ -158,6 +158,25 @@ async def test_a_rotten_blob_is_named_and_no_row_is_written(
     assert digest_of(TWO).hex() not in {path.name for path in files_in(blobs)}
 
 
+async def test_a_snapshot_that_lacks_blobs_is_refused_until_a_later_backup_has_them(
+    node: Node, tmp_path: Path, blobs: Path, empty_database_url: str
+) -> None:
+    for key in ("one", "again"):
+        await node.put(key, ONE)
+    node.at_its_place(ONE).rename(tmp_path / "aside")
+    lacking = await back_up(node, tmp_path / "archive")
+
+    with pytest.raises(ArchiveError, match="lacks 1 blobs: when it was made, 2 objects needed"):
+        await restore(tmp_path / "archive", empty_database_url, blobs)
+    was_empty = await is_empty(empty_database_url)
+    (tmp_path / "aside").rename(node.at_its_place(ONE))
+    await back_up(node, tmp_path / "archive")
+    await restore(tmp_path / "archive", empty_database_url, blobs, lacking.name)
+
+    assert was_empty
+    assert contents(empty_database_url, blobs) == {"again": ONE, "one": ONE}
+
+
 async def test_rows_of_somebody_else_are_refused_before_a_byte_is_written(
     root: Path, blobs: Path, database_url: str
 ) -> None:
@@ -171,7 +190,7 @@ async def test_rows_of_somebody_else_are_refused_before_a_byte_is_written(
     assert files_in(blobs) == []
 
 
-@pytest.mark.parametrize("name", ["account.rows", "blob.rows", "root-credentials"])
+@pytest.mark.parametrize("name", ["account.rows", "blob.rows", "root-credentials", "unusable"])
 async def test_a_rotten_file_is_refused_before_a_byte_is_written(
     root: Path, blobs: Path, empty_database_url: str, name: str
 ) -> None:
