@@ -10,6 +10,7 @@ from server.blobs.archive import Archive
 from server.jobs.backup import Backup, Done
 from server.jobs.blob_copies import Findings
 from server.jobs.restore import Restore, Source
+from tests.blobs.bodies import digest_of
 from tests.jobs.node import Node
 
 SECONDS = 20
@@ -71,6 +72,17 @@ def finished(root: Path) -> list[str]:
     """Return the names of the snapshots that could be restored."""
     with Archive.to_read(root) as archive:
         return archive.finished()
+
+
+def archived(root: Path, data: bytes) -> Path:
+    """Return the copy of a blob."""
+    name = digest_of(data).hex()
+    return root / "blobs" / name[:2] / name
+
+
+def rot(path: Path) -> None:
+    """Change a byte of the file, and not its size."""
+    path.write_bytes(b"x" + path.read_bytes()[1:])
 
 
 def contents(url: str, blobs: Path) -> dict[str, bytes]:

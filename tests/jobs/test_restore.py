@@ -24,7 +24,7 @@ from server.model.names import ObjectKey, UploadId
 from tests.blobs.bodies import digest_of, random_bytes
 from tests.blobs.disk import files_in
 from tests.invariants import broken, leftovers
-from tests.jobs.archived import SECONDS, back_up, contents, finished, restore
+from tests.jobs.archived import SECONDS, archived, back_up, contents, finished, restore
 from tests.jobs.node import Node
 from tests.metadata.rows import new_bucket, new_upload, put_part
 
@@ -51,11 +51,6 @@ async def root(node: Node, tmp_path: Path) -> Path:
 @pytest.fixture
 def blobs(tmp_path: Path) -> Path:
     return tmp_path / "restored"
-
-
-def archived(root: Path, data: bytes) -> Path:
-    name = digest_of(data).hex()
-    return root / "blobs" / name[:2] / name
 
 
 def description_of(root: Path) -> tuple[Path, dict[str, Any]]:
