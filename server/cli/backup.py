@@ -9,13 +9,13 @@ from typing import Any, Final
 
 import click
 
-from server.blobs.archive import Archive
-from server.blobs.errors import DiskFull
+from server.blobs.archive import Archive, Wait
+from server.blobs.errors import ArchiveBusy, ArchiveError, DiskFull
 from server.blobs.layout import existing_layout
 from server.cli.credentials import FILE_NAME
 from server.cli.data_directory import database_of
 from server.cli.metadata import begin_command, say
-from server.cli.options import DATABASE, with_settings
+from server.cli.options import DATABASE, Command, with_settings
 from server.config import Settings
 from server.jobs.backup import Backup, CopiesLost, Done
 from server.jobs.blob_copies import Findings
@@ -31,6 +31,22 @@ _WAIT_SECONDS: Final = 600
 _LONGEST_WAIT_SECONDS: Final = 7 * 24 * 3600
 
 
+def wait_option(text: str) -> Callable[[Command], Command]:
+    """Return a decorator that gives a command the option --wait-seconds. text: its help."""
+    return click.option(
+        "--wait-seconds",
+        type=click.IntRange(min=0, max=_LONGEST_WAIT_SECONDS),
+        default=_WAIT_SECONDS,
+        show_default=True,
+        help=text,
+    )
+
+
+def waiting(seconds: float) -> Wait:
+    """Return the wait for others that use an archive, of which standard error tells."""
+    return Wait(seconds, lambda who: click.echo(f"Waiting for {who} to end.", err=True))
+
+
 @click.command()
 @click.argument("dest", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
@@ -43,12 +59,8 @@ _LONGEST_WAIT_SECONDS: Final = 7 * 24 * 3600
     metavar="N",
     help="Keep the last N snapshots, and remove older ones at the end.",
 )
-@click.option(
-    "--wait-seconds",
-    type=click.IntRange(min=0, max=_LONGEST_WAIT_SECONDS),
-    default=_WAIT_SECONDS,
-    show_default=True,
-    help="How long to wait for a sweep or another backup that is at work.",
+@wait_option(
+    "How long to wait for each: another backup to DEST, a sweep, and restores, for --keep."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_settings(DATABASE)
@@ -71,14 +83,13 @@ def backup(
     new snapshot, or older ones could not be removed.
     """
     if only_list:
-        with Archive.to_read(dest) as archive:
-            for name in archive.finished():
-                say(_shown(name, read_description(archive.snapshot(name))), as_json=as_json)
+        _list(Archive.to_list(dest), as_json=as_json)
         return
     begin_command()
     refuse_inside(dest, settings.data)
     blobs = existing_layout(settings.data / "blobs")
-    with Archive.to_write(dest) as archive, database_of(settings) as url:
+    wait = waiting(wait_seconds)
+    with Archive.to_write(dest, wait) as archive, database_of(settings) as url:
         work = Backup(
             database_url=url,
             blobs=blobs,
@@ -87,7 +98,7 @@ def backup(
             read_data=read_data,
             wait_seconds=wait_seconds,
             timeout_seconds=settings.database_timeout_seconds,
-            on_wait=lambda: click.echo("Waiting for a sweep or another backup to end.", err=True),
+            on_wait=lambda: wait.begins("a sweep or another backup"),
             show=show_progress,
         )
         try:
@@ -107,7 +118,9 @@ def backup(
         # The snapshot is there, whatever becomes of the older ones.
         removed: tuple[int | None, int | None] = (None, None)
         try:
-            removed = keep_last(archive, keep) if keep else (0, 0)
+            removed = keep_last(archive, keep, wait) if keep else (0, 0)
+        except ArchiveBusy as busy:
+            click.echo(f"Older snapshots stay for now: {busy}.", err=True)
         finally:
             files = {"unusable": done.findings.unusable} if as_json else {}
             shown = _shown(done.name, done.description)
@@ -120,6 +133,20 @@ def backup(
             err=True,
         )
         sys.exit(INCOMPLETE)
+
+
+def _list(archive: Archive, *, as_json: bool) -> None:
+    """Print every snapshot; those that make no sense are named at their places, and make it 1."""
+    status = 0
+    for name in archive.finished():
+        try:
+            say(_shown(name, read_description(archive.snapshot(name))), as_json=as_json)
+        except ArchiveError as error:
+            # A backup may have removed it meanwhile.
+            if name in archive.finished():
+                click.echo(f"Error: {error}", err=True)
+                status = 1
+    sys.exit(status)
 
 
 def refuse_inside(inner: Path, outer: Path) -> None:

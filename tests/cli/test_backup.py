@@ -13,8 +13,10 @@ import psycopg
 import pytest
 
 from server.blobs.archive import Archive
+from tests.blobs.archives import AT_ONCE
 from tests.cli.sites import BODY, Site, said
 from tests.commands import GIVE_UP_SECONDS, database, run, start
+from tests.fix_server import own_database
 
 
 @contextmanager
@@ -133,11 +135,61 @@ def test_a_data_directory_that_is_none_is_refused(site: Site, tmp_path: Path) ->
     assert (refused.returncode, "is no blob directory" in refused.stderr) == (1, True)
 
 
-def test_a_second_backup_beside_the_first_says_so(site: Site) -> None:
-    with Archive.to_write(site.archive):
-        refused = site.backup(site.archive)
+def test_another_backup_to_the_same_place_is_waited_for_with_a_message_and_a_limit(
+    site: Site,
+) -> None:
+    with Archive.to_write(site.archive, AT_ONCE):
+        refused = site.backup(site.archive, "--wait-seconds", "1")
 
-    assert (refused.returncode, "is running" in refused.stderr) == (1, True)
+    assert refused.returncode == 1
+    assert f"Waiting for another backup to {site.archive} to end.\n" in refused.stderr
+    assert "is at work, and did not end within 1 seconds" in refused.stderr
+
+
+def test_beside_a_backup_the_list_is_shown_and_a_restore_begins(
+    site: Site, elsewhere: Path
+) -> None:
+    with Archive.to_write(site.archive, AT_ONCE), own_database() as url:
+        listed = run("backup", site.archive, "--list", "--json")
+        restored = run("restore", site.archive, "--data", elsewhere, environment=database(url))
+
+    assert (listed.returncode, restored.returncode) == (0, 0), restored.stderr
+    assert listed.stdout != ""
+
+
+def test_a_restore_at_work_keeps_old_snapshots_and_not_the_backup(
+    site: Site, tmp_path: Path
+) -> None:
+    archive = tmp_path / "archive"
+    said(site.backup(archive, "--json"))
+    with Archive.to_read(archive, AT_ONCE):
+        done = site.backup(archive, "--keep", "1", "--wait-seconds", "1", "--json")
+        kept = len(Archive.to_list(archive).finished())
+    later = said(site.backup(archive, "--keep", "1", "--json"))
+
+    assert (said(done)["removed_snapshots"], kept) == (None, 2)
+    assert f"Waiting for a restore from {archive} to end.\n" in done.stderr
+    assert "Older snapshots stay for now: a restore" in done.stderr
+    assert later["removed_snapshots"] == 2
+
+
+def test_a_snapshot_that_makes_no_sense_hides_no_other_from_the_list(
+    site: Site, tmp_path: Path
+) -> None:
+    archive = tmp_path / "archive"
+    names = [said(site.backup(archive, "--json"))["snapshot"] for _ in range(4)]
+    files = [archive / "snapshots" / name / "snapshot.json" for name in names]
+    files[0].write_bytes(b"")
+    files[1].write_text(files[1].read_text().replace('"blobs": 1', '"blobs": 2'))
+    files[2].unlink()
+
+    listed = run("backup", archive, "--list", "--json")
+
+    assert listed.returncode == 1
+    assert [json.loads(line)["snapshot"] for line in listed.stdout.splitlines()] == names[3:]
+    errors = listed.stderr.splitlines()
+    named = [error.split()[1] for error in errors]
+    assert named == [str(file) for file in files[:3]]
 
 
 def test_a_sweep_at_work_is_waited_for_with_a_message_and_a_limit(site: Site) -> None:

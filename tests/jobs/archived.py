@@ -10,6 +10,7 @@ from server.blobs.archive import Archive
 from server.jobs.backup import Backup, Done
 from server.jobs.blob_copies import Findings
 from server.jobs.restore import Restore, Source
+from tests.blobs.archives import AT_ONCE
 from tests.blobs.bodies import digest_of
 from tests.jobs.node import Node
 
@@ -40,7 +41,7 @@ async def back_up(
         meanwhile()
         yield lambda _: None
 
-    with Archive.to_write(root) as archive:
+    with Archive.to_write(root, AT_ONCE) as archive:
         work = Backup(
             database_url=node.url,
             blobs=node.blobs.layout,
@@ -57,7 +58,7 @@ async def back_up(
 
 async def restore(root: Path, url: str, blobs: Path, name: str | None = None) -> Findings:
     """Bring a snapshot back into a database and a blob directory."""
-    with Archive.to_read(root) as archive:
+    with Archive.to_read(root, AT_ONCE) as archive:
         work = Restore(
             source=Source.of(archive, name),
             database_url=url,
@@ -70,8 +71,7 @@ async def restore(root: Path, url: str, blobs: Path, name: str | None = None) ->
 
 def finished(root: Path) -> list[str]:
     """Return the names of the snapshots that could be restored."""
-    with Archive.to_read(root) as archive:
-        return archive.finished()
+    return Archive.to_list(root).finished()
 
 
 def archived(root: Path, data: bytes) -> Path:

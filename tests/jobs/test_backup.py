@@ -20,6 +20,7 @@ from server.metadata.errors import JobBusy, MetadataUnavailable
 from server.metadata.snapshot import TABLES
 from server.metadata.store import Metadata
 from server.model.names import BlobDigest
+from tests.blobs.archives import AT_ONCE
 from tests.blobs.bodies import digest_of, random_bytes
 from tests.blobs.disk import files_in, install
 from tests.jobs.archived import SECONDS, archived, back_up, contents, finished, restore, rot
@@ -290,9 +291,9 @@ async def test_the_last_snapshots_are_kept_with_their_blobs_and_nothing_else(
         await node.sweep()
         await back_up(node, root)
 
-    with Archive.to_write(root) as archive:
-        removed = retention.keep_last(archive, 2)
-        nothing = retention.keep_last(archive, 2)
+    with Archive.to_write(root, AT_ONCE) as archive:
+        removed = retention.keep_last(archive, 2, AT_ONCE)
+        nothing = retention.keep_last(archive, 2, AT_ONCE)
 
     assert (removed, nothing) == ((3, 3), (0, 0))
     kept = {digest_of(body).hex() for body in (*bodies[3:], ONE)}
@@ -310,8 +311,11 @@ async def test_nothing_is_removed_where_a_list_of_blobs_is_rotten(node: Node, ro
     await back_up(node, root)
     (root / "snapshots" / last / "blob.rows").write_bytes(b"x\n")
 
-    with Archive.to_write(root) as archive, pytest.raises(ArchiveError, match="other rows"):
-        retention.keep_last(archive, 2)
+    with (
+        Archive.to_write(root, AT_ONCE) as archive,
+        pytest.raises(ArchiveError, match="other rows"),
+    ):
+        retention.keep_last(archive, 2, AT_ONCE)
 
     assert len(finished(root)) == 3
     assert archived(root, ONE).exists()

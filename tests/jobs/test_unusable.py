@@ -13,6 +13,7 @@ from server.jobs import retention
 from server.jobs.unusable import unusable_blobs
 from server.model.blob import Slice
 from server.model.names import BlobDigest
+from tests.blobs.archives import AT_ONCE
 from tests.blobs.bodies import digest_of, random_bytes
 from tests.jobs.archived import archived, back_up, finished, rot
 from tests.jobs.node import Node
@@ -127,14 +128,14 @@ async def test_the_last_whole_snapshot_is_kept_until_a_newer_one_is_whole(
     await node.put("two", TWO)
     rot(node.at_its_place(TWO))
     lacking = [(await back_up(node, root)).name for _ in range(2)]
-    with Archive.to_write(root) as archive:
-        retention.keep_last(archive, 1)
+    with Archive.to_write(root, AT_ONCE) as archive:
+        retention.keep_last(archive, 1, AT_ONCE)
     kept = finished(root)
 
     await node.put("two", ONE)
     await back_up(node, root)
-    with Archive.to_write(root) as archive:
-        retention.keep_last(archive, 1)
+    with Archive.to_write(root, AT_ONCE) as archive:
+        retention.keep_last(archive, 1, AT_ONCE)
 
     assert kept == [whole[1], lacking[1]]
     assert len(finished(root)) == 1
