@@ -1,7 +1,8 @@
 """The directory that backups go to: blobs once, and a directory of tables for each snapshot.
 
-ROOT/backup                       one line, the version of this layout
-ROOT/lock                         held under flock: by a backup alone, by restores together
+ROOT/backup                       one line, the version of this layout; held under flock by restores
+                                  together, or alone by who removes snapshots and blobs
+ROOT/lock                         held under flock by a backup
 ROOT/blobs/                       a blob directory, see layout.py: the blobs of all snapshots
 ROOT/snapshots/TIME/              a finished snapshot: everything that it names is there, durably
 ROOT/snapshots/TIME.unfinished/   one that is being made, or that a crash left
@@ -13,13 +14,14 @@ import fcntl
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from server.blobs.errors import ArchiveError
+from server.blobs.errors import ArchiveBusy, ArchiveError
 from server.blobs.files import disk_errors, fsync, fsync_directories, write_all, write_file
 from server.blobs.layout import Layout, digest_named, existing_layout, open_layout
 from server.blobs.read_only import ReadOnlyFlag
@@ -28,11 +30,24 @@ from server.model.names import BlobDigest
 
 VERSION = b"s3d backup 1\n"
 _MARK = "backup"
+_LOCK = "lock"
 _SNAPSHOTS = "snapshots"
 # What an empty directory may hold: what a file system or a start that was cut short put there.
-_EMPTY = frozenset({"lock", f"{_MARK}.new", "lost+found"})
+_EMPTY = frozenset({_LOCK, f"{_MARK}.new", "lost+found"})
 _NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z", re.ASCII)
 _UNFINISHED = ".unfinished"
+_POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """How long to wait for others that use the archive.
+
+    begins: called once where somebody does, with who that is.
+    """
+
+    seconds: float
+    begins: Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +60,16 @@ class Archive:
 
     @classmethod
     @contextmanager
-    def to_write(cls, root: Path) -> Iterator[Self]:
+    def to_write(cls, root: Path, wait: Wait) -> Iterator[Self]:
         """Yield the archive, made where the directory is missing or empty; one process at a time.
 
-        What crashes left behind is removed. Raises ArchiveError, StorageError.
+        What crashes left behind is removed. Raises ArchiveBusy, ArchiveError, StorageError.
         """
         read_only = ReadOnlyFlag()
         with disk_errors(f"use {root}"):
             root.mkdir(mode=0o700, exist_ok=True)
         _refuse_what_is_no_archive(root)
-        with _locked(root, fcntl.LOCK_EX):
+        with _locked(root / _LOCK, fcntl.LOCK_EX, f"another backup to {root}", wait):
             _mark(root, read_only)
             archive = cls(root, open_layout(root / "blobs", read_only), read_only)
             with disk_errors(f"use {root}"):
@@ -66,18 +81,38 @@ class Archive:
             yield archive
 
     @classmethod
-    @contextmanager
-    def to_read(cls, root: Path) -> Iterator[Self]:
-        """Yield the archive, to which nobody writes meanwhile. Raises ArchiveError, StorageError.
+    def to_list(cls, root: Path) -> Self:
+        """Return the archive, from which others may remove snapshots at any time.
 
-        Nothing is written: it may lie on a file system that takes no writes.
+        Nothing is written: it may lie on a file system that takes no writes. Raises ArchiveError,
+        StorageError.
         """
         # Made last, so it vouches for the rest.
         if not ((root / _MARK).exists() and (root / _SNAPSHOTS).exists()):
             raise ArchiveError(f"{root} holds no backups")
-        with _locked(root, fcntl.LOCK_SH):
-            _refuse_other_version(root)
-            yield cls(root, existing_layout(root / "blobs"), ReadOnlyFlag())
+        _refuse_other_version(root)
+        return cls(root, existing_layout(root / "blobs"), ReadOnlyFlag())
+
+    @classmethod
+    @contextmanager
+    def to_read(cls, root: Path, wait: Wait) -> Iterator[Self]:
+        """Yield the archive, from which nobody removes anything meanwhile; a backup may add to it.
+
+        Nothing is written, as above. Raises ArchiveBusy, ArchiveError, StorageError.
+        """
+        archive = cls.to_list(root)
+        what = f"a backup that removes snapshots from {root}"
+        with _locked(root / _MARK, fcntl.LOCK_SH, what, wait):
+            yield archive
+
+    @contextmanager
+    def to_remove(self, wait: Wait) -> Iterator[None]:
+        """Keep readers out until the block ends; who writes already enters it, and may remove.
+
+        Raises ArchiveBusy, StorageError.
+        """
+        with _locked(self.root / _MARK, fcntl.LOCK_EX, f"a restore from {self.root}", wait):
+            yield
 
     @property
     def snapshots(self) -> Path:
@@ -164,21 +199,32 @@ class NewFile:
 
 
 @contextmanager
-def _locked(root: Path, how: int) -> Iterator[None]:
-    writing = how == fcntl.LOCK_EX
-    flags = os.O_RDWR | os.O_CREAT if writing else os.O_RDONLY
-    with disk_errors(f"lock {root}"):
-        fd = os.open(root / "lock", flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+def _locked(file: Path, how: int, against: str, wait: Wait) -> Iterator[None]:
+    # NFS gives the lock of one alone only to who may write.
+    flags = os.O_RDWR | os.O_CREAT if how == fcntl.LOCK_EX else os.O_RDONLY
+    with disk_errors(f"lock {file}"):
+        fd = os.open(file, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(fd, how | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ArchiveError(
-                f"another backup to {root}, or a restore from it, is running"
-            ) from None
+        if not _lock_now(fd, how):
+            wait.begins(against)
+            give_up = time.monotonic() + wait.seconds
+            while not _lock_now(fd, how):
+                if time.monotonic() > give_up:
+                    raise ArchiveBusy(
+                        f"{against} is at work, and did not end within {wait.seconds:g} seconds"
+                    )
+                time.sleep(_POLL_SECONDS)
         yield
     finally:
         os.close(fd)
+
+
+def _lock_now(fd: int, how: int) -> bool:
+    try:
+        fcntl.flock(fd, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _refuse_what_is_no_archive(root: Path) -> None:

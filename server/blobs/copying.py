@@ -86,6 +86,13 @@ def forget(layout: Layout, digest: BlobDigest) -> None:
         os.unlink(layout.blob(digest))
 
 
+def set_aside(layout: Layout, digest: BlobDigest) -> None:
+    """Take from its place a copy that is rotten, where there is one: some may still be read."""
+    place = layout.blob(digest)
+    with disk_errors(f"rename {digest.hex()}"), suppress(FileNotFoundError):
+        os.rename(place, place.with_name(f"{place.name}.rotten"))
+
+
 def _size_at_its_place(layout: Layout, digest: BlobDigest) -> int | None:
     try:
         return os.stat(layout.blob(digest), follow_symlinks=False).st_size

@@ -64,3 +64,7 @@ class UnusableBlob(StorageError):
 
 class ArchiveError(StorageError):
     """The directory cannot be used for backups, or holds none that can be restored."""
+
+
+class ArchiveBusy(ArchiveError):
+    """Somebody else uses the archive, and for longer than was to be waited."""

@@ -8,24 +8,43 @@ from typing import Any, Final
 
 import click
 
-from server.blobs.archive import Archive
-from server.blobs.errors import DiskFull
+from server.blobs.archive import Archive, Wait
+from server.blobs.errors import ArchiveBusy, ArchiveError, DiskFull
 from server.blobs.layout import existing_layout
 from server.cli.credentials import FILE_NAME
 from server.cli.data_directory import database_of
 from server.cli.metadata import begin_command, say
-from server.cli.options import DATABASE, with_settings
+from server.cli.options import DATABASE, Command, with_settings
 from server.cli.signals import run
 from server.config import Settings
-from server.jobs.backup import Backup, BackupIncomplete, Done
+from server.jobs.backup import Backup, CopiesLost, Done
 from server.jobs.blob_copies import Findings
 from server.jobs.retention import keep_last
 from server.jobs.snapshot import Description, read_description
+from server.jobs.unusable import UNUSABLE
 from server.metadata.errors import JobBusy
 
+# The exit status where the work was done, but for blobs that are missing or rotten.
+INCOMPLETE: Final = 3
 _WAIT_SECONDS: Final = 600
 # A week. PostgreSQL counts its limits in milliseconds, in 31 bits.
 _LONGEST_WAIT_SECONDS: Final = 7 * 24 * 3600
+
+
+def wait_option(text: str) -> Callable[[Command], Command]:
+    """Return a decorator that gives a command the option --wait-seconds. text: its help."""
+    return click.option(
+        "--wait-seconds",
+        type=click.IntRange(min=0, max=_LONGEST_WAIT_SECONDS),
+        default=_WAIT_SECONDS,
+        show_default=True,
+        help=text,
+    )
+
+
+def waiting(seconds: float) -> Wait:
+    """Return the wait for others that use an archive, of which standard error tells."""
+    return Wait(seconds, lambda who: click.echo(f"Waiting for {who} to end.", err=True))
 
 
 @click.command()
@@ -40,12 +59,8 @@ _LONGEST_WAIT_SECONDS: Final = 7 * 24 * 3600
     metavar="N",
     help="Keep the last N snapshots, and remove older ones at the end.",
 )
-@click.option(
-    "--wait-seconds",
-    type=click.IntRange(min=0, max=_LONGEST_WAIT_SECONDS),
-    default=_WAIT_SECONDS,
-    show_default=True,
-    help="How long to wait for a sweep or another backup that is at work.",
+@wait_option(
+    "How long to wait for each: another backup to DEST, a sweep, and restores, for --keep."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_settings(DATABASE)
@@ -62,16 +77,19 @@ def backup(
 
     Blobs that DEST has from earlier backups are not copied again. DEST holds secrets: only its
     owner can read it. s3d restore brings a snapshot back.
+
+    The status is 3 where blobs of the server are missing or rotten, or DEST does not give back what
+    was written to it: the snapshot is made without them, and lists them. Where it is 1 there is no
+    new snapshot, or older ones could not be removed.
     """
     if only_list:
-        with Archive.to_read(dest) as archive:
-            for name in archive.finished():
-                say(_shown(name, read_description(archive.snapshot(name))), as_json=as_json)
+        _list(Archive.to_list(dest), as_json=as_json)
         return
     begin_command()
     refuse_inside(dest, settings.data)
     blobs = existing_layout(settings.data / "blobs")
-    with Archive.to_write(dest) as archive, database_of(settings) as url:
+    wait = waiting(wait_seconds)
+    with Archive.to_write(dest, wait) as archive, database_of(settings) as url:
         work = Backup(
             database_url=url,
             blobs=blobs,
@@ -80,12 +98,12 @@ def backup(
             read_data=read_data,
             wait_seconds=wait_seconds,
             timeout_seconds=settings.database_timeout_seconds,
-            on_wait=lambda: click.echo("Waiting for a sweep or another backup to end.", err=True),
+            on_wait=lambda: wait.begins("a sweep or another backup"),
             show=show_progress,
         )
         try:
             done = run(work.run())
-        except BackupIncomplete as error:
+        except CopiesLost as error:
             say_unusable(error.findings, as_json=as_json)
             raise click.ClickException(f"{error}; there is no new snapshot") from None
         except JobBusy:
@@ -100,9 +118,35 @@ def backup(
         # The snapshot is there, whatever becomes of the older ones.
         removed: tuple[int | None, int | None] = (None, None)
         try:
-            removed = keep_last(archive, keep) if keep else (0, 0)
+            removed = keep_last(archive, keep, wait) if keep else (0, 0)
+        except ArchiveBusy as busy:
+            click.echo(f"Older snapshots stay for now: {busy}.", err=True)
         finally:
-            say({**_shown(done.name, done.description), **_changed(done, removed)}, as_json=as_json)
+            files = {"unusable": done.findings.unusable} if as_json else {}
+            shown = _shown(done.name, done.description)
+            say({**shown, **_changed(done, removed), **files}, as_json=as_json)
+            name_unusable(done.findings)
+    if done.findings.unusable_count:
+        click.echo(
+            f"Incomplete: the snapshot lacks these {done.findings.unusable_count} blobs;"
+            f" {archive.snapshot(done.name) / UNUSABLE} lists them.",
+            err=True,
+        )
+        sys.exit(INCOMPLETE)
+
+
+def _list(archive: Archive, *, as_json: bool) -> None:
+    """Print every snapshot; those that make no sense are named at their places, and make it 1."""
+    status = 0
+    for name in archive.finished():
+        try:
+            say(_shown(name, read_description(archive.snapshot(name))), as_json=as_json)
+        except ArchiveError as error:
+            # A backup may have removed it meanwhile.
+            if name in archive.finished():
+                click.echo(f"Error: {error}", err=True)
+                status = 1
+    sys.exit(status)
 
 
 def refuse_inside(inner: Path, outer: Path) -> None:
@@ -115,6 +159,11 @@ def say_unusable(findings: Findings, *, as_json: bool) -> None:
     """Name the blobs that are missing or rotten."""
     if as_json:
         say({"snapshot": None, "unusable": findings.unusable}, as_json=True)
+    name_unusable(findings)
+
+
+def name_unusable(findings: Findings) -> None:
+    """Name the files that are missing or rotten, on standard error."""
     for line in findings.unusable:
         click.echo(line, err=True)
 
@@ -136,6 +185,8 @@ def _shown(name: str, description: Description) -> dict[str, Any]:
         "objects": description.tables["object_version"].rows,
         "blobs": description.blobs,
         "blob_bytes": description.blob_bytes,
+        "unusable_blobs": description.unusable.blobs,
+        "objects_without_bytes": description.unusable.objects,
     }
 
 

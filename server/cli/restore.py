@@ -10,7 +10,13 @@ import click
 from server.blobs.archive import Archive
 from server.blobs.files import fsync_directories, write_file
 from server.blobs.read_only import ReadOnlyFlag
-from server.cli.backup import refuse_inside, say_unusable, show_progress
+from server.cli.backup import (
+    refuse_inside,
+    say_unusable,
+    show_progress,
+    wait_option,
+    waiting,
+)
 from server.cli.credentials import FILE_NAME
 from server.cli.data_directory import RESTORING, embedded_postgres, locked_data_directory
 from server.cli.metadata import begin_command, say
@@ -29,9 +35,12 @@ _EMPTY: Final = frozenset({"lock", f"{RESTORING}.new", "lost+found"})
 @click.option(
     "--snapshot", metavar="TIME", help="Which one, as s3d backup --list says; else the last."
 )
+@wait_option("How long to wait for a backup that removes snapshots from SOURCE.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_settings(DATABASE)
-def restore(settings: Settings, source: Path, snapshot: str | None, as_json: bool) -> None:
+def restore(
+    settings: Settings, source: Path, snapshot: str | None, wait_seconds: int, as_json: bool
+) -> None:
     """Bring a snapshot back from the directory SOURCE of s3d backup.
 
     The data directory must be empty or missing, and the database empty. A restore that was cut
@@ -41,7 +50,7 @@ def restore(settings: Settings, source: Path, snapshot: str | None, as_json: boo
     refuse_inside(source, settings.data)
     refuse_inside(settings.data, source)
     with ExitStack() as stack:
-        archive = stack.enter_context(Archive.to_read(source))
+        archive = stack.enter_context(Archive.to_read(source, waiting(wait_seconds)))
         found = Source.of(archive, snapshot)
         is_begun = _refuse_other_data(settings.data, found.directory.name)
         if settings.database_url:

@@ -2,7 +2,8 @@
 
 The lock of the sweep is held from before the moment until the end, so no blob that the moment
 names is taken away meanwhile; and were one taken all the same, the check at the end would miss it.
-A snapshot gets its name only when everything that it names is in the archive, durably.
+A snapshot gets its name only when everything that it names is in the archive, durably, but for
+blobs of which there was no whole copy to be had: those it lists, and nothing takes it for whole.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -19,7 +20,7 @@ from server.blobs.archive import Archive
 from server.blobs.errors import ArchiveError, StorageError
 from server.blobs.files import disk_errors
 from server.blobs.layout import Layout
-from server.jobs import pairing
+from server.jobs import pairing, unusable
 from server.jobs.blob_copies import THREADS, BlobCopies, Findings
 from server.jobs.snapshot import (
     CREDENTIALS,
@@ -28,6 +29,7 @@ from server.jobs.snapshot import (
     Description,
     RowsSeen,
     TableFile,
+    Unusable,
     blobs_of,
     check_files,
     rows_file,
@@ -45,17 +47,17 @@ _CLOCK_SECONDS: Final = 0.05
 Show = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 
-class BackupIncomplete(StorageError):
-    """Blobs are missing or rotten, so there is no snapshot. What is whole was copied."""
+class CopiesLost(StorageError):
+    """Copies that were whole a moment ago are gone from the archive, so there is no snapshot."""
 
     def __init__(self, findings: Findings) -> None:
-        super().__init__(f"blobs that cannot be used: {findings.unusable_count}")
+        super().__init__(f"copies that have gone meanwhile: {findings.unusable_count}")
         self.findings = findings
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A finished backup: its name, what it holds, and what had to be copied for it."""
+    """A finished backup: its name, what it holds or lacks, and what had to be copied for it."""
 
     name: str
     description: Description
@@ -86,7 +88,8 @@ class Backup:
     async def run(self) -> Done:
         """Make a snapshot, and return it once it is finished.
 
-        Raises BackupIncomplete, StorageError, MetadataError; there is no new snapshot then.
+        Blobs that are missing or rotten are in its findings, and in its description.
+        Raises CopiesLost, StorageError, MetadataError; there is no new snapshot then.
         """
         async with HeldLock.waited_for(
             self.database_url,
@@ -100,7 +103,10 @@ class Backup:
             try:
                 description = await self._copy_rows(directory)
                 findings = await self._copy_blobs(directory, description, lock)
+                lacking = unusable.describe(directory, description.tables)
+                description = replace(description, unusable=lacking)
                 check_files(directory, description)
+                unusable.check(directory, description.unusable)
                 await lock.check()
                 with self.archive.new_file(directory / DESCRIPTION) as file:
                     file.write(description.to_json())
@@ -144,6 +150,7 @@ class Backup:
             blobs=tables["blob"].rows,
             blob_bytes=sum(size for _, size in blobs_of(directory, tables["blob"].columns)),
             root_credentials=self._copy_credentials(directory),
+            unusable=Unusable(0, 0, ""),  # known once the blobs are copied
         )
 
     async def _copy_table(self, conn: Connection, table: str, file: Path) -> TableFile:
@@ -174,7 +181,7 @@ class Backup:
     async def _copy_blobs(
         self, directory: Path, description: Description, lock: HeldLock
     ) -> Findings:
-        columns = description.tables["blob"].columns
+        tables = description.tables
         with (
             self.show("copying blobs", description.blob_bytes) as advance,
             ThreadPoolExecutor(THREADS, thread_name_prefix="backup") as threads,
@@ -187,12 +194,11 @@ class Backup:
                 read_data=self.read_data,
                 before_batch=lock.check,
                 advance=advance,
+                unusable=lambda digest: lacking.write(unusable.line_of(digest)),
             )
-            findings = await copies.copy(blobs_of(directory, columns))
-            if not findings.unusable_count:
-                checked = await copies.check_sizes(blobs_of(directory, columns))
-                findings.unusable_count = checked.unusable_count
-                findings.unusable = checked.unusable
-        if findings.unusable_count:
-            raise BackupIncomplete(findings)
+            with self.archive.new_file(directory / unusable.UNUSABLE) as lacking:
+                findings = await copies.copy(blobs_of(directory, tables["blob"].columns))
+            lost = await copies.check_sizes(unusable.copied_blobs(directory, tables))
+        if lost.unusable_count:
+            raise CopiesLost(lost)
         return findings

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Final, TypeVar
 
 from server.blobs import copying
@@ -27,18 +28,18 @@ _MOST_NAMED: Final = 1000
 
 @dataclass(slots=True)
 class Findings:
-    """What came of it. unusable: a line a blob, for a person; the first thousand of them."""
+    """What came of it. unusable: a line a blob, the file and its fault; the first thousand."""
 
     copied: int = 0
     copied_bytes: int = 0
     unusable_count: int = 0
     unusable: list[str] = field(default_factory=list)
 
-    def note(self, trouble: UnusableBlob) -> None:
-        """Take note of a blob that cannot be used."""
+    def note(self, side: Layout, trouble: UnusableBlob) -> None:
+        """Take note of a blob that cannot be used. side: which of the two directories spoilt it."""
         self.unusable_count += 1
         if len(self.unusable) < _MOST_NAMED:
-            self.unusable.append(str(trouble))
+            self.unusable.append(f"{side.blob(trouble.digest)}: {trouble.reason}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class BlobCopies:
     read_data:    what the target has is read, not only looked at; what is rotten is copied anew.
     before_batch: awaited before each batch; may raise.
     advance:      told the bytes of each blob that is done with.
+    unusable:     told each blob of which copy() has no whole copy, in the order of the blobs.
     """
 
     source: Layout
@@ -58,11 +60,13 @@ class BlobCopies:
     read_data: bool
     before_batch: Callable[[], Awaitable[None]]
     advance: Callable[[int], None]
+    unusable: Callable[[BlobDigest], None]
 
     async def copy(self, blobs: Iterable[SizedBlob]) -> Findings:
         """Copy what the target has not; read what was copied back, and compare it again.
 
-        A blob of which there is no whole copy is noted, and the others are copied all the same.
+        blobs: by digest. One of which there is no whole copy is noted, and the others are copied
+        all the same.
         Raises DiskFull, StorageError, FsyncFailed of the target.
         """
         findings = Findings()
@@ -70,13 +74,19 @@ class BlobCopies:
         await run(self.threads, copying.fsync_all, self.target, self.read_only)
         for batch in _batches(blobs):
             await self.before_batch()
-            copied = await self._each(batch, self._copy, findings)
+            copied, troubles = await self._each(batch, self._copy)
             fresh = [blob for blob, is_new in copied if is_new]
-            digests = [digest for digest, _ in fresh]
-            await run(self.threads, copying.fsync_copies, self.target, digests, self.read_only)
-            for (_, size), _ in await self._each(fresh, self._read_back, findings):
+            moved = [*(digest for digest, _ in fresh), *(each.digest for each in troubles)]
+            await run(self.threads, copying.fsync_copies, self.target, moved, self.read_only)
+            read_back, more_troubles = await self._each(fresh, self._read_back)
+            for (_, size), _ in read_back:
                 findings.copied += 1
                 findings.copied_bytes += size
+            faults = [(each.digest, self.source, each) for each in troubles]
+            faults += [(each.digest, self.target, each) for each in more_troubles]
+            for digest, side, trouble in sorted(faults, key=itemgetter(0)):
+                findings.note(side, trouble)
+                self.unusable(digest)
             for _, size in batch:
                 self.advance(size)
         return findings
@@ -85,28 +95,34 @@ class BlobCopies:
         """Look whether the target has all of them, with their sizes."""
         findings = Findings()
         for batch in _batches(blobs):
-            await self._each(batch, self._check_size, findings)
+            _, troubles = await self._each(batch, self._check_size)
+            for trouble in troubles:
+                findings.note(self.target, trouble)
         return findings
 
     async def _each(
-        self, batch: Batch, work: Callable[[BlobDigest, int], Result], findings: Findings
-    ) -> list[tuple[SizedBlob, Result]]:
-        """Return the blobs whose work went well, each with its result."""
+        self, batch: Batch, work: Callable[[BlobDigest, int], Result]
+    ) -> tuple[list[tuple[SizedBlob, Result]], list[UnusableBlob]]:
+        """Return the blobs whose work went well, with its results, and the trouble of others."""
         # Some for each thread: a hop for each blob would cost more than to look at one.
         shares = [batch[first::THREADS] for first in range(min(THREADS, len(batch)))]
         jobs = [self.threads.submit(_work_on, share, work) for share in shares]
-        done = []
+        done, failed = [], []
         for job in await ended(*jobs):
             results, troubles = job.result()
             done += results
-            for trouble in troubles:
-                findings.note(trouble)
-        return done
+            failed += troubles
+        return done, failed
 
     def _copy(self, digest: BlobDigest, size: int) -> bool:
         if self._is_there(digest, size):
             return False
-        copying.copy_blob(self.source, self.target, digest, size, self.read_only)
+        try:
+            copying.copy_blob(self.source, self.target, digest, size, self.read_only)
+        except UnusableBlob:
+            # What was read and is rotten must not pass for whole, by its size, another time.
+            copying.set_aside(self.target, digest)
+            raise
         return True
 
     def _is_there(self, digest: BlobDigest, size: int) -> bool:

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from server.blobs.archive import Archive
 from server.blobs.errors import ArchiveError, StorageError
 from server.blobs.layout import existing_layout, open_layout
 from server.blobs.read_only import ReadOnlyFlag
-from server.jobs import pairing
+from server.jobs import pairing, unusable
 from server.jobs.backup import Show
 from server.jobs.blob_copies import THREADS, BlobCopies, Findings
 from server.jobs.snapshot import (
@@ -31,9 +30,6 @@ from server.metadata import blob_directory, snapshot
 from server.metadata.connection import Connection
 from server.metadata.errors import SchemaMismatch
 from server.metadata.schema import SCHEMA_VERSION
-
-# Schemas whose rows this one takes as they are: 3 has one more table, which is not copied.
-_SAME_ROWS: Final = frozenset({2, SCHEMA_VERSION})
 
 
 class RestoreIncomplete(StorageError):
@@ -53,8 +49,11 @@ class Source:
     description: Description
 
     @classmethod
-    def of(cls, archive: Archive, name: str | None) -> "Source":
-        """Return the snapshot of that name; None: the youngest. Blocking. Raises ArchiveError."""
+    def of(cls, archive: Archive, name: str | None, *, without_unusable: bool = False) -> "Source":
+        """Return the snapshot of that name; None: the youngest.
+
+        without_unusable: what it lacks is done without. Blocking. Raises ArchiveError.
+        """
         finished = archive.finished()
         if not finished:
             raise ArchiveError(f"{archive.root} has no finished snapshot")
@@ -62,12 +61,15 @@ class Source:
             raise ArchiveError(f"{archive.root} has no finished snapshot {name}")
         directory = archive.snapshot(name or finished[-1])
         description = read_description(directory)
-        if description.schema not in _SAME_ROWS:
+        if description.schema != SCHEMA_VERSION:
             raise SchemaMismatch(
                 f"{directory} has schema {description.schema}; this program needs"
                 f" {SCHEMA_VERSION}. Restore it with the version of s3d that made it."
             )
         check_files(directory, description)
+        unusable.check(directory, description.unusable)
+        if not without_unusable:
+            _refuse_what_lacks_blobs(archive, directory, description)
         return cls(archive, directory, description)
 
 
@@ -135,6 +137,7 @@ class Restore:
                 read_data=True,
                 before_batch=_nothing,
                 advance=advance,
+                unusable=lambda _: None,
             )
             findings = await copies.copy(blobs_of(self.source.directory, columns))
         if findings.unusable_count:
@@ -152,6 +155,7 @@ class Restore:
                 pieces = pieces_of(rows_file(self.source.directory, table))
                 await snapshot.copy_in(conn, table, columns, pieces, advance)
         await snapshot.set_sequences(conn, description.sequences)
+        await snapshot.require_new_numbers(conn)
         # Another number than any that a worker ever saw.
         await snapshot.set_revision(conn, description.settings_revision + 1)
 
@@ -176,6 +180,19 @@ class Restore:
 def _same_rows(found: TableFile, expected: TableFile) -> bool:
     # In another order, perhaps.
     return (found.rows, found.rows_sum) == (expected.rows, expected.rows_sum)
+
+
+def _refuse_what_lacks_blobs(archive: Archive, directory: Path, said: Description) -> None:
+    # A later backup may have found a whole copy.
+    lacking = sum(
+        not archive.blobs.blob(digest).exists() for digest in unusable.unusable_blobs(directory)
+    )
+    if lacking:
+        at_least = "at least " if said.unusable.blobs > unusable.MOST_COUNTED else ""
+        raise ArchiveError(
+            f"{directory} lacks {lacking} blobs: when it was made, {at_least}"
+            f"{said.unusable.objects} objects needed one of {said.unusable.blobs} that were damaged"
+        )
 
 
 async def _nothing() -> None:

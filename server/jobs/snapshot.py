@@ -3,6 +3,7 @@
 DIRECTORY/snapshot.json      the description, see Description; written last
 DIRECTORY/<table>.rows       rows in the text format of COPY; those of blob by digest
 DIRECTORY/root-credentials   of the data directory, where there is one
+DIRECTORY/unusable           see unusable.py; empty where the snapshot is whole
 """
 
 import hashlib
@@ -20,8 +21,8 @@ from server.model.names import BlobDigest
 
 DESCRIPTION: Final = "snapshot.json"
 CREDENTIALS: Final = "root-credentials"
-# The form of the description and of the files beside it.
-FORMAT: Final = 1
+# The form of the description and of the files beside it. In 1 the description had no sum.
+FORMAT: Final = 2
 # Rows in one statement of a restore, and in memory at once; one row may be larger.
 _PIECE_BYTES: Final = 8 << 20
 _BUFFER_BYTES: Final = 64 << 10
@@ -43,6 +44,19 @@ class TableFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Unusable:
+    """What a snapshot lacks; nothing, where it is whole.
+
+    objects: versions of keys that need one of the blobs; where those are more than MOST_COUNTED of
+    unusable.py, at least so many.
+    """
+
+    blobs: int
+    objects: int
+    sha256: str  # of the list
+
+
+@dataclass(frozen=True, slots=True)
 class Description:
     """What a snapshot is."""
 
@@ -55,10 +69,11 @@ class Description:
     blobs: int
     blob_bytes: int
     root_credentials: str | None  # the SHA-256 of the file
+    unusable: Unusable
 
     def to_json(self) -> bytes:
         """Return the text of the file."""
-        return orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        return sealed(asdict(self))
 
 
 @dataclass(slots=True)
@@ -91,22 +106,40 @@ def rows_file(directory: Path, table: str) -> Path:
     return directory / f"{table}.rows"
 
 
+def sealed(said: Mapping[str, Any]) -> bytes:
+    """Return the text of a description: what it says, and the sum of that."""
+    text = {**said, "sha256": _sum_of(said)}
+    return orjson.dumps(text, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
 def read_description(directory: Path) -> Description:
-    """Return the description of a snapshot. Raises ArchiveError where it makes no sense."""
+    """Return the description of a snapshot.
+
+    Raises ArchiveError where it makes no sense, or is not what was written.
+    """
     file = directory / DESCRIPTION
     try:
         said = orjson.loads(file.read_bytes())
         if said["format"] != FORMAT:
             raise ArchiveError(
-                f"{directory} has format {said['format']}; this program reads {FORMAT}"
+                f"{directory} has format {said['format']}; this program reads {FORMAT}."
+                " Restore it with the version of s3d that made it."
             )
+        if said.pop("sha256", None) != _sum_of(said):
+            raise ArchiveError(f"{file} says something else than was written")
         tables = {name: TableFile(**each) for name, each in said.pop("tables").items()}
-        description = Description(tables=tables, **said)
+        unusable = Unusable(**said.pop("unusable"))
+        description = Description(tables=tables, unusable=unusable, **said)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ArchiveError(f"{file} cannot be used: {error}") from error
     if set(description.tables) != set(TABLES):
         raise ArchiveError(f"{directory} has other tables than this program knows")
     return description
+
+
+def _sum_of(said: Mapping[str, Any]) -> str:
+    # Of the values, not of the text: it has to have one spelling.
+    return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def check_files(directory: Path, description: Description) -> None:

@@ -13,7 +13,7 @@ from psycopg import IsolationLevel, sql
 
 from server.metadata import schema
 from server.metadata.connection import Connection, connected
-from server.metadata.errors import MetadataUnavailable
+from server.metadata.errors import MetadataUnavailable, SchemaMismatch
 from server.model.names import BlobDigest
 
 # What is copied, in an order in which every foreign key holds.
@@ -56,13 +56,12 @@ _COLUMNS: Final[LiteralString] = """
 
 _COPY_OUT: Final[LiteralString] = "COPY {table} ({columns}) TO STDOUT"
 
-# What waits in trash/ is named by nothing, and no other table has it. Sorted, so that files are
-# copied one directory after the other.
+# What nothing names is swept, from its place or from trash/, and no other table needs it: nobody
+# asks whether it is whole. Sorted, so that files are copied one directory after the other.
 _COPY_BLOBS_OUT: Final[LiteralString] = """
     COPY (SELECT {columns}
             FROM {table} b
-           WHERE trashed IS NULL
-              OR EXISTS (SELECT FROM object_version v WHERE v.digest = b.digest)
+           WHERE EXISTS (SELECT FROM object_version v WHERE v.digest = b.digest)
               OR EXISTS (SELECT FROM slice s WHERE s.digest = b.digest)
            ORDER BY digest)
       TO STDOUT
@@ -71,9 +70,9 @@ _COPY_BLOBS_OUT: Final[LiteralString] = """
 _COPY_IN: Final[LiteralString] = "COPY {table} ({columns}) FROM STDIN"
 
 _SEQUENCES: Final[LiteralString] = """
-    SELECT c.relname || '.' || a.attname,
-           pg_sequence_last_value(
-               pg_get_serial_sequence(a.attrelid::regclass::text, a.attname)::regclass)
+    SELECT c.relname, a.attname,
+           coalesce(pg_sequence_last_value(
+               pg_get_serial_sequence(a.attrelid::regclass::text, a.attname)::regclass), 0)
       FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
      WHERE c.relnamespace = current_schema()::regnamespace
        AND c.relname = ANY(%(tables)s) AND a.attidentity <> ''
@@ -82,6 +81,9 @@ _SEQUENCES: Final[LiteralString] = """
 _SET_SEQUENCE: Final[LiteralString] = """
     SELECT setval(pg_get_serial_sequence(%(table)s, %(column)s), %(last)s)
 """
+
+# What a table that numbers its rows has as its highest number.
+_HIGHEST: Final[LiteralString] = "SELECT coalesce(max({column}), 0) FROM {table}"
 
 _SET_REVISION: Final[LiteralString] = "UPDATE settings_revision SET revision = %(revision)s"
 
@@ -184,8 +186,7 @@ async def sequences(conn: Connection) -> Mapping[str, int]:
 
     Numbers of rows that are gone count: what once named one of them must not name another.
     """
-    cursor = await conn.execute(_SEQUENCES, {"tables": list(TABLES)})
-    return {name: last for name, last in await cursor.fetchall() if last is not None}
+    return {f"{table}.{column}": last for table, column, last in await _numbering(conn) if last}
 
 
 async def set_sequences(conn: Connection, last: Mapping[str, int]) -> None:
@@ -193,6 +194,22 @@ async def set_sequences(conn: Connection, last: Mapping[str, int]) -> None:
     for name, number in last.items():
         table, column = name.split(".")
         await conn.execute(_SET_SEQUENCE, {"table": table, "column": column, "last": number})
+
+
+async def require_new_numbers(conn: Connection) -> None:
+    """Raise SchemaMismatch where a number would be given out that a row has already."""
+    for table, column, last in await _numbering(conn):
+        query = sql.SQL(_HIGHEST).format(table=sql.Identifier(table), column=sql.Identifier(column))
+        row = await (await conn.execute(query)).fetchone()
+        if row is not None and row[0] > last:
+            raise SchemaMismatch(
+                f"{table}.{column} goes up to {row[0]}, and new numbers would begin after {last}"
+            )
+
+
+async def _numbering(conn: Connection) -> Sequence[tuple[str, str, int]]:
+    """Return table, column, and the last number given out, 0 for none."""
+    return await (await conn.execute(_SEQUENCES, {"tables": list(TABLES)})).fetchall()
 
 
 async def set_revision(conn: Connection, revision: int) -> None:
@@ -213,6 +230,17 @@ def blob_in(row: bytes, columns: Sequence[str]) -> tuple[BlobDigest, int]:
     fields = dict(zip(columns, row.rstrip(b"\n").split(b"\t"), strict=True))
     # A backslash is written twice: \\x0123…
     return BlobDigest(bytes.fromhex(fields["digest"][3:].decode("ascii"))), int(fields["size"])
+
+
+def content_in(row: bytes, columns: Sequence[str]) -> tuple[bytes, bytes]:
+    """Return digest and manifest as a line of object_version or slice spells them."""
+    fields = row.rstrip(b"\n").split(b"\t")
+    return fields[columns.index("digest")], fields[columns.index("manifest_id")]
+
+
+def digest_field(digest: BlobDigest) -> bytes:
+    """Return a digest as lines spell it."""
+    return b"\\\\x" + digest.hex().encode("ascii")
 
 
 def _filled(query: LiteralString, table: str, columns: Sequence[str]) -> sql.Composed:

@@ -65,14 +65,15 @@ def assert_every_finished_snapshot_is_whole(archive: Path) -> int:
     """Read everything that the finished snapshots name; return how many there are."""
     if not (archive / "snapshots").exists():
         return 0
-    with Archive.to_read(archive) as opened:
-        names = opened.finished()
-        for name in names:
-            source = Source.of(opened, name)
-            columns = source.description.tables["blob"].columns
-            for digest, size in blobs_of(source.directory, columns):
-                data = opened.blobs.blob(digest).read_bytes()
-                assert (hashlib.sha256(data).digest(), len(data)) == (digest, size)
+    opened = Archive.to_list(archive)
+    names = opened.finished()
+    for name in names:
+        source = Source.of(opened, name)
+        assert source.description.unusable.blobs == 0
+        columns = source.description.tables["blob"].columns
+        for digest, size in blobs_of(source.directory, columns):
+            data = opened.blobs.blob(digest).read_bytes()
+            assert (hashlib.sha256(data).digest(), len(data)) == (digest, size)
     return len(names)
 
 

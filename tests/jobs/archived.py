@@ -10,6 +10,8 @@ from server.blobs.archive import Archive
 from server.jobs.backup import Backup, Done
 from server.jobs.blob_copies import Findings
 from server.jobs.restore import Restore, Source
+from tests.blobs.archives import AT_ONCE
+from tests.blobs.bodies import digest_of
 from tests.jobs.node import Node
 
 SECONDS = 20
@@ -39,7 +41,7 @@ async def back_up(
         meanwhile()
         yield lambda _: None
 
-    with Archive.to_write(root) as archive:
+    with Archive.to_write(root, AT_ONCE) as archive:
         work = Backup(
             database_url=node.url,
             blobs=node.blobs.layout,
@@ -56,7 +58,7 @@ async def back_up(
 
 async def restore(root: Path, url: str, blobs: Path, name: str | None = None) -> Findings:
     """Bring a snapshot back into a database and a blob directory."""
-    with Archive.to_read(root) as archive:
+    with Archive.to_read(root, AT_ONCE) as archive:
         work = Restore(
             source=Source.of(archive, name),
             database_url=url,
@@ -69,8 +71,18 @@ async def restore(root: Path, url: str, blobs: Path, name: str | None = None) ->
 
 def finished(root: Path) -> list[str]:
     """Return the names of the snapshots that could be restored."""
-    with Archive.to_read(root) as archive:
-        return archive.finished()
+    return Archive.to_list(root).finished()
+
+
+def archived(root: Path, data: bytes) -> Path:
+    """Return the copy of a blob."""
+    name = digest_of(data).hex()
+    return root / "blobs" / name[:2] / name
+
+
+def rot(path: Path) -> None:
+    """Change a byte of the file, and not its size."""
+    path.write_bytes(b"x" + path.read_bytes()[1:])
 
 
 def contents(url: str, blobs: Path) -> dict[str, bytes]:

@@ -12,6 +12,7 @@ from server.blobs.errors import ArchiveError
 from server.blobs.layout import open_layout
 from server.blobs.read_only import ReadOnlyFlag
 from server.jobs.restore import RestoreIncomplete
+from server.jobs.snapshot import sealed
 from server.jobs.sweep import Sweep
 from server.metadata import multipart_uploads, snapshot
 from server.metadata.connection import Connection, connect
@@ -23,7 +24,7 @@ from server.model.names import ObjectKey, UploadId
 from tests.blobs.bodies import digest_of, random_bytes
 from tests.blobs.disk import files_in
 from tests.invariants import broken, leftovers
-from tests.jobs.archived import SECONDS, back_up, contents, finished, restore
+from tests.jobs.archived import SECONDS, archived, back_up, contents, finished, restore
 from tests.jobs.node import Node
 from tests.metadata.rows import new_bucket, new_upload, put_part
 
@@ -32,7 +33,7 @@ ONE, TWO = random_bytes(10_000), random_bytes(20_000)
 
 @pytest.fixture
 async def root(node: Node, tmp_path: Path) -> Path:
-    """An archive with a snapshot of two objects, one upload in progress, and one blob to sweep."""
+    """An archive with a snapshot of two objects, one upload in progress, and one that is gone."""
     await node.put("one", ONE)
     await node.put("two", TWO)
     await node.put("gone", random_bytes(30_000))
@@ -52,16 +53,18 @@ def blobs(tmp_path: Path) -> Path:
     return tmp_path / "restored"
 
 
-def archived(root: Path, data: bytes) -> Path:
-    name = digest_of(data).hex()
-    return root / "blobs" / name[:2] / name
+def description_of(root: Path) -> tuple[Path, dict[str, Any]]:
+    """Return the file that describes the only snapshot, and what it says."""
+    [name] = finished(root)
+    file = root / "snapshots" / name / "snapshot.json"
+    return file, json.loads(file.read_text())
 
 
 def describe_otherwise(root: Path, **changes: object) -> None:
-    """Change the description of the only snapshot."""
-    [name] = finished(root)
-    file = root / "snapshots" / name / "snapshot.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+    """Let the only snapshot be described otherwise by whoever made it."""
+    file, said = description_of(root)
+    del said["sha256"]
+    file.write_bytes(sealed({**said, **changes}))
 
 
 async def is_empty(url: str) -> bool:
@@ -73,7 +76,7 @@ async def test_everything_comes_back_and_nothing_is_broken(
 ) -> None:
     findings = await restore(root, empty_database_url, blobs)
 
-    assert findings.copied == 4
+    assert findings.copied == 3
     assert contents(empty_database_url, blobs) == {"one": ONE, "two": TWO}
     assert broken(empty_database_url, blobs) == []
 
@@ -150,6 +153,25 @@ async def test_a_rotten_blob_is_named_and_no_row_is_written(
     assert digest_of(TWO).hex() not in {path.name for path in files_in(blobs)}
 
 
+async def test_a_snapshot_that_lacks_blobs_is_refused_until_a_later_backup_has_them(
+    node: Node, tmp_path: Path, blobs: Path, empty_database_url: str
+) -> None:
+    for key in ("one", "again"):
+        await node.put(key, ONE)
+    node.at_its_place(ONE).rename(tmp_path / "aside")
+    lacking = await back_up(node, tmp_path / "archive")
+
+    with pytest.raises(ArchiveError, match="lacks 1 blobs: when it was made, 2 objects needed"):
+        await restore(tmp_path / "archive", empty_database_url, blobs)
+    was_empty = await is_empty(empty_database_url)
+    (tmp_path / "aside").rename(node.at_its_place(ONE))
+    await back_up(node, tmp_path / "archive")
+    await restore(tmp_path / "archive", empty_database_url, blobs, lacking.name)
+
+    assert was_empty
+    assert contents(empty_database_url, blobs) == {"again": ONE, "one": ONE}
+
+
 async def test_rows_of_somebody_else_are_refused_before_a_byte_is_written(
     root: Path, blobs: Path, database_url: str
 ) -> None:
@@ -163,7 +185,7 @@ async def test_rows_of_somebody_else_are_refused_before_a_byte_is_written(
     assert files_in(blobs) == []
 
 
-@pytest.mark.parametrize("name", ["account.rows", "blob.rows", "root-credentials"])
+@pytest.mark.parametrize("name", ["account.rows", "blob.rows", "root-credentials", "unusable"])
 async def test_a_rotten_file_is_refused_before_a_byte_is_written(
     root: Path, blobs: Path, empty_database_url: str, name: str
 ) -> None:
@@ -208,7 +230,7 @@ async def test_new_rows_get_new_numbers(root: Path, blobs: Path, empty_database_
     ("changes", "said"),
     [
         ({"schema": SCHEMA_VERSION + 1}, f"schema {SCHEMA_VERSION + 1}; this program needs"),
-        ({"format": 2}, "format 2; this program reads 1"),
+        ({"format": 1}, r"format 1; this program reads 2\. Restore it with the version"),
         ({"tables": {}}, "other tables"),
         ({"sequences": None, "unknown": 1}, "cannot be used"),
     ],
@@ -225,14 +247,49 @@ async def test_a_snapshot_of_another_program_is_refused_before_a_byte_is_written
     assert await is_empty(empty_database_url)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"root_credentials": None},
+        {"sequences": {}},
+        {"settings_revision": 0},
+        {"taken": "2020-01-01T00:00:00+00:00"},
+        {"sha256": None},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+async def test_a_rotten_description_is_refused_before_a_byte_is_written(
+    root: Path, blobs: Path, empty_database_url: str, changes: dict[str, object]
+) -> None:
+    file, said = description_of(root)
+    file.write_text(json.dumps({**said, **changes}))
+
+    with pytest.raises(ArchiveError, match=r"snapshot\.json says something else"):
+        await restore(root, empty_database_url, blobs)
+
+    assert files_in(blobs) == []
+    assert await is_empty(empty_database_url)
+
+
+async def test_numbers_that_rows_have_already_are_not_to_be_given_out(
+    root: Path, blobs: Path, empty_database_url: str
+) -> None:
+    _, said = description_of(root)
+    del said["sequences"]["bucket.id"]
+    describe_otherwise(root, sequences=said["sequences"])
+
+    with pytest.raises(SchemaMismatch, match=r"bucket\.id goes up to \d+, .* begin after 0"):
+        await restore(root, empty_database_url, blobs)
+
+    assert await is_empty(empty_database_url)
+
+
 async def test_other_columns_are_refused_and_no_row_is_written(
     root: Path, blobs: Path, empty_database_url: str
 ) -> None:
-    [name] = finished(root)
-    file = root / "snapshots" / name / "snapshot.json"
-    said = json.loads(file.read_text())
+    _, said = description_of(root)
     said["tables"]["bucket"]["columns"][-1] = "another"
-    file.write_text(json.dumps(said))
+    describe_otherwise(root, tables=said["tables"])
 
     with pytest.raises(SchemaMismatch, match="bucket has the columns"):
         await restore(root, empty_database_url, blobs)
