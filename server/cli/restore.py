@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from server.blobs.archive import Archive
+from server.blobs.archive import Archive, is_snapshot_name
 from server.blobs.files import fsync_directories, write_file
 from server.blobs.read_only import ReadOnlyFlag
 from server.cli.backup import (
@@ -102,7 +102,11 @@ def _refuse_other_data(data: Path, name: str) -> bool:
     if not data.exists():
         return False
     if (data / RESTORING).exists():
-        begun = (data / RESTORING).read_text(encoding="ascii").strip()
+        begun = (data / RESTORING).read_bytes()[:100].decode("ascii", "replace").strip()
+        if not is_snapshot_name(begun):
+            raise click.ClickException(
+                f"{data / RESTORING} names no snapshot; empty the directory and the database"
+            )
         if begun != name:
             raise click.ClickException(
                 f"a restore of {begun} into {data} was begun; go on with --snapshot {begun}, or"

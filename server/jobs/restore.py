@@ -150,7 +150,9 @@ class Restore:
                 columns = description.tables[table].columns
                 await self._refuse_other_columns(conn, table, columns)
                 pieces = pieces_of(rows_file(self.source.directory, table))
-                await snapshot.copy_in(conn, table, columns, pieces, advance)
+                await snapshot.copy_in(
+                    conn, table, columns, pieces, advance, timeout_seconds=self.timeout_seconds
+                )
         await snapshot.set_sequences(conn, description.sequences)
         await snapshot.require_new_numbers(conn)
         # Another number than any that a worker ever saw.

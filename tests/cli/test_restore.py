@@ -5,6 +5,8 @@ import hashlib
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.cli.sites import BODY, Site, client_of_alice, said
 from tests.commands import database, run
 from tests.fix_server import own_database, running_server
@@ -127,6 +129,19 @@ def test_a_restore_of_one_snapshot_is_not_gone_on_with_by_another(
 
     assert refused.returncode == 1
     assert "go on with --snapshot 20200101T000000Z" in refused.stderr
+
+
+@pytest.mark.parametrize("text", [b"", b"\xff\xfe\n", b"2020\n"], ids=["empty", "bytes", "half"])
+def test_a_note_of_a_restore_that_is_rotten_is_refused_in_a_sentence(
+    site: Site, elsewhere: Path, text: bytes
+) -> None:
+    elsewhere.mkdir()
+    (elsewhere / "restoring").write_bytes(text)
+
+    refused = run("restore", site.archive, "--data", elsewhere)
+
+    expected = f"{elsewhere}/restoring names no snapshot; empty the directory and the database"
+    assert (refused.returncode, refused.stderr) == (1, f"Error: {expected}\n")
 
 
 def test_without_a_server_the_embedded_postgresql_is_started_and_stopped(
