@@ -92,7 +92,7 @@ async def one_moment(url: str, *, timeout_seconds: float) -> AsyncIterator[Conne
 
     Raises MetadataUnavailable, SchemaMismatch.
     """
-    async with _connected(url, timeout_seconds) as conn:
+    async with connected(url, timeout_seconds) as conn:
         await schema.require(conn)
         await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
         await conn.set_read_only(True)
@@ -109,7 +109,7 @@ async def into_empty(url: str, *, timeout_seconds: float) -> AsyncIterator[Conne
     MetadataUnavailable, SchemaMismatch where it is not empty, MetadataError for rows that do not
     fit.
     """
-    async with _connected(url, timeout_seconds) as conn, conn.transaction():
+    async with connected(url, timeout_seconds) as conn, conn.transaction():
         await schema.create(conn)
         await _begin(conn)
         yield conn
@@ -117,7 +117,7 @@ async def into_empty(url: str, *, timeout_seconds: float) -> AsyncIterator[Conne
 
 async def is_empty(url: str, *, timeout_seconds: float) -> bool:
     """Return whether the database holds no tables. Raises MetadataUnavailable."""
-    async with _connected(url, timeout_seconds) as conn:
+    async with connected(url, timeout_seconds) as conn:
         return await schema.is_empty(conn)
 
 
@@ -221,7 +221,7 @@ async def analyze(url: str, *, timeout_seconds: float) -> None:
 
     timeout_seconds: how long it may take for a table. Raises MetadataUnavailable.
     """
-    async with _connected(url, timeout_seconds) as conn:
+    async with connected(url, timeout_seconds) as conn:
         await conn.execute("SET statement_timeout = 0")
         for table in TABLES:
             async with _silence(table, timeout_seconds):
@@ -269,7 +269,8 @@ def _filled(query: LiteralString, table: str, columns: Sequence[str]) -> sql.Com
 
 
 @contextlib.asynccontextmanager
-async def _connected(url: str, timeout_seconds: float) -> AsyncIterator[Connection]:
+async def connected(url: str, timeout_seconds: float) -> AsyncIterator[Connection]:
+    """Yield a connection. Raises MetadataUnavailable, MetadataError for rows that do not fit."""
     try:
         async with await connect(url, timeout_seconds=timeout_seconds) as conn:
             yield conn
