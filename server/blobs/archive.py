@@ -126,7 +126,7 @@ class Archive:
     def finished(self) -> list[str]:
         """Return the names of the finished snapshots, the oldest first."""
         with disk_errors(f"read {self.snapshots}"):
-            return sorted(name for name in os.listdir(self.snapshots) if _NAME.fullmatch(name))
+            return sorted(filter(is_snapshot_name, os.listdir(self.snapshots)))
 
     def begin(self, name: str) -> Path:
         """Return the directory of a new snapshot, which is not finished."""
@@ -183,6 +183,11 @@ class Archive:
             fsync(fd, self.read_only)
         finally:
             os.close(fd)
+
+
+def is_snapshot_name(name: str) -> bool:
+    """Return whether a finished snapshot may have that name."""
+    return _NAME.fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,9 @@ DESCRIPTION: Final = "snapshot.json"
 CREDENTIALS: Final = "root-credentials"
 # The form of the description and of the files beside it. In 1 the description had no sum.
 FORMAT: Final = 2
-# Rows in one statement of a restore, and in memory at once; one row may be larger.
-_PIECE_BYTES: Final = 8 << 20
+# Rows in one statement of a restore, which has a limit of time, and in memory at once; one row may
+# be larger.
+_PIECE_BYTES: Final = 1 << 20
 _BUFFER_BYTES: Final = 64 << 10
 
 
@@ -165,7 +166,7 @@ def check_rows(directory: Path, description: Description, name: str) -> None:
 
 
 def pieces_of(file: Path) -> Iterator[bytes]:
-    """Yield the lines of a file in pieces of about 8 MiB. Blocking."""
+    """Yield the lines of a file in pieces of about a MiB. Blocking."""
     with disk_errors(f"read {file}"), file.open("rb") as opened:
         while lines := opened.readlines(_PIECE_BYTES):
             yield b"".join(lines)

@@ -4,7 +4,7 @@ DIRECTORY/unusable   their digests in hex, a line each, in the order of the tabl
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -30,8 +30,13 @@ def unusable_blobs(directory: Path) -> Iterator[BlobDigest]:
     """Yield the blobs that a snapshot lacked when it was made, by digest. Blocking."""
     file = directory / UNUSABLE
     with disk_errors(f"read {file}"), file.open("rb") as lines:
-        for line in lines:
-            yield BlobDigest(bytes.fromhex(line.decode("ascii")))
+        yield from blobs_in(lines)
+
+
+def blobs_in(lines: Iterable[bytes]) -> Iterator[BlobDigest]:
+    """Yield the blobs of these lines."""
+    for line in lines:
+        yield BlobDigest(bytes.fromhex(line.decode("ascii")))
 
 
 def copied_blobs(

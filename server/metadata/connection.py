@@ -54,9 +54,12 @@ _TCP_LIMITS: Final = MappingProxyType(
 )
 
 # A scan of all rows takes longer than a statement of a request may, and all of it is wanted.
+# PostgreSQL does not know transaction_timeout before version 17.
 _UNHURRIED: Final[LiteralString] = """
-    SET LOCAL statement_timeout = 0;
-    SET LOCAL idle_in_transaction_session_timeout = 0;
+    SELECT set_config(name, '0', true)
+      FROM pg_settings
+     WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout',
+                    'transaction_timeout');
     SET LOCAL cursor_tuple_fraction = 1
 """
 

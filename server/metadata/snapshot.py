@@ -12,7 +12,7 @@ from typing import Final, LiteralString
 from psycopg import IsolationLevel, sql
 
 from server.metadata import schema
-from server.metadata.connection import Connection, connected
+from server.metadata.connection import Connection, connected, unhurried
 from server.metadata.errors import MetadataUnavailable, SchemaMismatch
 from server.model.names import BlobDigest
 
@@ -36,15 +36,12 @@ LEFT_OUT: Final = frozenset({"schema_version", "settings_revision", "blob_direct
 # Rows are handed on in pieces of about this size.
 _PIECE_BYTES: Final = 1 << 20
 
-# One spelling of every value, whatever the role or the database prefers; tables may be large, and
-# the disk of an archive slow: between two tables the session is idle while it is fsynced.
+# One spelling of every value, whatever the role or the database prefers.
 _SESSION: Final[LiteralString] = """
     SELECT set_config('client_encoding', 'UTF8', true),
            set_config('bytea_output', 'hex', true),
            set_config('datestyle', 'ISO, YMD', true),
-           set_config('timezone', 'UTC', true),
-           set_config('statement_timeout', '0', true),
-           set_config('idle_in_transaction_session_timeout', '0', true)
+           set_config('timezone', 'UTC', true)
 """
 
 _COLUMNS: Final[LiteralString] = """
@@ -99,7 +96,7 @@ async def one_moment(url: str, *, timeout_seconds: float) -> AsyncIterator[Conne
         await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
         await conn.set_read_only(True)
         async with conn.transaction():
-            await conn.execute(_SESSION)
+            await _begin(conn)
             yield conn
 
 
@@ -113,7 +110,7 @@ async def into_empty(url: str, *, timeout_seconds: float) -> AsyncIterator[Conne
     """
     async with connected(url, timeout_seconds=timeout_seconds) as conn, conn.transaction():
         await schema.create(conn)
-        await conn.execute(_SESSION)
+        await _begin(conn)
         yield conn
 
 
@@ -144,20 +141,17 @@ async def copy_out(
     query = _filled(_COPY_BLOBS_OUT if table == "blob" else _COPY_OUT, table, columns)
     loop = asyncio.get_running_loop()
     piece = bytearray()
-    try:
-        async with (
-            asyncio.timeout(timeout_seconds) as limit,
-            conn.cursor() as cursor,
-            cursor.copy(query) as copy,
-        ):
-            async for row in copy:
-                piece += row
-                if len(piece) >= _PIECE_BYTES:
-                    write(bytes(piece))
-                    piece.clear()
-                    limit.reschedule(loop.time() + timeout_seconds)
-    except TimeoutError:
-        raise MetadataUnavailable(f"PostgreSQL does not go on with the table {table}") from None
+    async with (
+        _silence(table, timeout_seconds) as limit,
+        conn.cursor() as cursor,
+        cursor.copy(query) as copy,
+    ):
+        async for row in copy:
+            piece += row
+            if len(piece) >= _PIECE_BYTES:
+                write(bytes(piece))
+                piece.clear()
+                limit.reschedule(loop.time() + timeout_seconds)
     write(bytes(piece))
 
 
@@ -167,16 +161,20 @@ async def copy_in(
     columns: Sequence[str],
     pieces: Iterable[bytes],
     advance: Callable[[int], None],
+    *,
+    timeout_seconds: float,
 ) -> None:
     """Insert the rows of these pieces of whole lines; `advance` is told the bytes of each.
 
     Each piece is a statement of its own: the foreign keys of a statement's rows are checked at its
     end, and until then PostgreSQL keeps a note of each row in memory.
+
+    timeout_seconds: how long PostgreSQL may take for a piece. Raises MetadataUnavailable.
     """
     query = _filled(_COPY_IN, table, columns)
     async with conn.cursor() as cursor:
         for piece in pieces:
-            async with cursor.copy(query) as copy:
+            async with _silence(table, timeout_seconds), cursor.copy(query) as copy:
                 await copy.write(piece)
             advance(len(piece))
 
@@ -218,11 +216,15 @@ async def set_revision(conn: Connection, revision: int) -> None:
 
 
 async def analyze(url: str, *, timeout_seconds: float) -> None:
-    """Let PostgreSQL learn what its new tables are like before the first query is planned."""
+    """Let PostgreSQL learn what its new tables are like before the first query is planned.
+
+    timeout_seconds: how long it may take for a table. Raises MetadataUnavailable.
+    """
     async with connected(url, timeout_seconds=timeout_seconds) as conn:
         await conn.execute("SET statement_timeout = 0")
         for table in TABLES:
-            await conn.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
+            async with _silence(table, timeout_seconds):
+                await conn.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
 
 
 def blob_in(row: bytes, columns: Sequence[str]) -> tuple[BlobDigest, int]:
@@ -241,6 +243,23 @@ def content_in(row: bytes, columns: Sequence[str]) -> tuple[bytes, bytes]:
 def digest_field(digest: BlobDigest) -> bytes:
     """Return a digest as lines spell it."""
     return b"\\\\x" + digest.hex().encode("ascii")
+
+
+@contextlib.asynccontextmanager
+async def _silence(table: str, timeout_seconds: float) -> AsyncIterator[asyncio.Timeout]:
+    """Yield the limit of what PostgreSQL is asked of a table in the block."""
+    try:
+        async with asyncio.timeout(timeout_seconds) as limit:
+            yield limit
+    except TimeoutError:
+        raise MetadataUnavailable(f"PostgreSQL does not go on with the table {table}") from None
+
+
+async def _begin(conn: Connection) -> None:
+    # Tables may be large, and the disk of an archive slow: between two tables the session is idle
+    # while it is fsynced.
+    await unhurried(conn)
+    await conn.execute(_SESSION)
 
 
 def _filled(query: LiteralString, table: str, columns: Sequence[str]) -> sql.Composed:

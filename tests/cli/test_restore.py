@@ -5,6 +5,9 @@ import hashlib
 import json
 from pathlib import Path
 
+import pytest
+from botocore.exceptions import ClientError
+
 from tests.cli.sites import BODY, Site, client_of_alice, said
 from tests.commands import database, run
 from tests.fix_server import own_database, running_server
@@ -127,6 +130,54 @@ def test_a_restore_of_one_snapshot_is_not_gone_on_with_by_another(
 
     assert refused.returncode == 1
     assert "go on with --snapshot 20200101T000000Z" in refused.stderr
+
+
+def test_without_its_lost_bytes_a_server_lists_its_keys_and_takes_them_anew(
+    site: Site, elsewhere: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "archive"
+    site.blob.write_bytes(b"x" + BODY[1:])
+    assert site.backup(archive).returncode == 3
+    site.blob.write_bytes(BODY)
+    with own_database() as url:
+        restore = ("restore", archive, "--data", elsewhere, "--json")
+        refused = run(*restore, environment=database(url))
+
+        restored = run(*restore, "--without-unusable", environment=database(url))
+
+        with running_server(elsewhere.parent, database_url=url) as twin:
+            s3 = client_of_alice(site, twin)
+            keys = [each["Key"] for each in s3.list_objects_v2(Bucket="photos")["Contents"]]
+            small = s3.get_object(Bucket="photos", Key="small")["Body"].read()
+            with pytest.raises(ClientError) as read:
+                s3.get_object(Bucket="photos", Key="large")
+            checked = run("check", "--data", elsewhere, environment=database(url))
+            s3.put_object(Bucket="photos", Key="large", Body=BODY)
+            large = s3.get_object(Bucket="photos", Key="large")["Body"].read()
+            problems = broken(twin.metadata_url, elsewhere / "blobs")
+    assert (refused.returncode, restored.returncode) == (1, 3)
+    assert "--without-unusable restores all else\n" in refused.stderr
+    lost, summary = map(json.loads, restored.stdout.splitlines())
+    assert lost.items() >= {"bucket": "photos", "key": "large", "version_id": "null"}.items()
+    assert (summary["unusable_blobs"], summary["objects_without_bytes"]) == (1, 1)
+    assert restored.stderr.endswith(": is missing\n")
+    assert (keys, small) == (["large", "small"], b"small")
+    assert read.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
+    assert (checked.returncode, site.blob.name in checked.stdout) == (1, True)
+    assert (large, problems) == (BODY, [])
+
+
+@pytest.mark.parametrize("text", [b"", b"\xff\xfe\n", b"2020\n"], ids=["empty", "bytes", "half"])
+def test_a_note_of_a_restore_that_is_rotten_is_refused_in_a_sentence(
+    site: Site, elsewhere: Path, text: bytes
+) -> None:
+    elsewhere.mkdir()
+    (elsewhere / "restoring").write_bytes(text)
+
+    refused = run("restore", site.archive, "--data", elsewhere)
+
+    expected = f"{elsewhere}/restoring names no snapshot; empty the directory and the database"
+    assert (refused.returncode, refused.stderr) == (1, f"Error: {expected}\n")
 
 
 def test_without_a_server_the_embedded_postgresql_is_started_and_stopped(

@@ -10,6 +10,7 @@ from server.blobs.archive import Archive
 from server.jobs.backup import Backup, Done
 from server.jobs.blob_copies import Findings
 from server.jobs.restore import Restore, Source
+from server.metadata.lost import Lost
 from tests.blobs.archives import AT_ONCE
 from tests.blobs.bodies import digest_of
 from tests.jobs.node import Node
@@ -56,13 +57,23 @@ async def back_up(
         return await work.run()
 
 
-async def restore(root: Path, url: str, blobs: Path, name: str | None = None) -> Findings:
+async def restore(
+    root: Path,
+    url: str,
+    blobs: Path,
+    name: str | None = None,
+    *,
+    without_unusable: bool = False,
+    lost: Callable[[Lost], None] = lambda _: None,
+) -> Findings:
     """Bring a snapshot back into a database and a blob directory."""
     with Archive.to_read(root, AT_ONCE) as archive:
         work = Restore(
-            source=Source.of(archive, name),
+            source=Source.of(archive, name, without_unusable=without_unusable),
             database_url=url,
             blobs=blobs,
+            without_unusable=without_unusable,
+            lost=lost,
             timeout_seconds=SECONDS,
             show=no_progress,
         )

@@ -205,10 +205,10 @@ async def test_a_database_that_does_not_give_back_what_it_took_stays_empty(
     original = snapshot.copy_in
 
     async def lose_one_table(
-        conn: Connection, table: str, columns: Sequence[str], *others: Any
+        conn: Connection, table: str, columns: Sequence[str], *others: Any, **limit: float
     ) -> None:
         if table != "released_blob":
-            await original(conn, table, columns, *others)
+            await original(conn, table, columns, *others, **limit)
 
     monkeypatch.setattr("server.metadata.snapshot.copy_in", lose_one_table)
 

@@ -10,12 +10,15 @@ from server.blobs.archive import Archive
 from server.blobs.layout import Layout
 from server.blobs.read_only import ReadOnlyFlag
 from server.jobs import retention
+from server.jobs.restore import RestoreIncomplete
 from server.jobs.unusable import unusable_blobs
 from server.model.blob import Slice
 from server.model.names import BlobDigest
 from tests.blobs.archives import AT_ONCE
 from tests.blobs.bodies import digest_of, random_bytes
-from tests.jobs.archived import archived, back_up, finished, rot
+from tests.blobs.disk import files_in
+from tests.invariants import broken
+from tests.jobs.archived import archived, back_up, finished, restore, rot
 from tests.jobs.node import Node
 from tests.metadata.rows import complete, new_upload, put_part
 
@@ -118,6 +121,65 @@ async def test_a_copy_that_the_disk_gives_back_otherwise_is_no_copy(
     assert done.findings.unusable == [f"{archived(root, ONE)}: holds other bytes"]
     assert list(unusable_blobs(root / "snapshots" / done.name)) == [digest_of(ONE)]
     assert not archived(root, ONE).exists(), "its size would be taken for its bytes next time"
+
+
+async def test_all_else_is_restored_and_what_lacks_bytes_is_named(
+    node: Node, root: Path, tmp_path: Path, empty_database_url: str
+) -> None:
+    for key, body in (("one", ONE), ("again", TWO), ("two", TWO)):
+        await node.put(key, body)
+    part = [Slice(await node.publish(each), 0, len(each)) for each in (TWO, ONE, THREE)]
+    async with node.metadata.transaction() as conn:
+        for key in ("parts", "in progress"):
+            upload = await new_upload(conn, node.home, key=key, upload_id=key)
+            await put_part(conn, upload, 1, part)
+            if key == "parts":
+                await complete(conn, node.home, upload, sum(each.length for each in part))
+    for body in (TWO, THREE):
+        node.at_its_place(body).unlink()
+    await back_up(node, root)
+    lost: list[tuple[str, str | None]] = []
+
+    findings = await restore(
+        root,
+        empty_database_url,
+        tmp_path / "restored",
+        without_unusable=True,
+        lost=lambda each: lost.append((each.key, each.upload_id)),
+    )
+
+    assert (findings.copied, findings.unusable_count) == (1, 2)
+    expected = ["again", "in progress", "parts", "two"]
+    assert [key for key, _ in lost] == expected
+    assert [upload for _, upload in lost] == [None, "in progress", None, None]
+    missing = sorted(f"no file: {digest_of(body).hex()}" for body in (TWO, THREE))
+    problems = broken(empty_database_url, tmp_path / "restored")
+    assert sorted(each for each in problems if each.startswith("no file")) == missing
+
+
+async def test_a_blob_that_rots_in_the_archive_can_be_done_without_too(
+    node: Node, root: Path, tmp_path: Path, empty_database_url: str
+) -> None:
+    """Nothing lists it: its backup was whole."""
+    await node.put("one", ONE)
+    await node.put("two", TWO)
+    await back_up(node, root)
+    rot(archived(root, TWO))
+    with pytest.raises(RestoreIncomplete):
+        await restore(root, empty_database_url, tmp_path / "restored")
+    lost: list[str] = []
+
+    for _ in range(2):
+        await restore(
+            root,
+            empty_database_url,
+            tmp_path / "restored",
+            without_unusable=True,
+            lost=lambda each: lost.append(f"{each.bucket}/{each.key} {each.version_id}"),
+        )
+
+    assert lost == ["bucket/two null"] * 2
+    assert digest_of(ONE).hex() in {path.name for path in files_in(tmp_path / "restored")}
 
 
 async def test_the_last_whole_snapshot_is_kept_until_a_newer_one_is_whole(

@@ -68,7 +68,9 @@ async def copy(source: str, target: str) -> None:
         last = await snapshot.sequences(conn)
     async with snapshot.into_empty(target, timeout_seconds=SECONDS) as conn:
         for table, (columns, pieces) in copied.items():
-            await snapshot.copy_in(conn, table, columns, pieces, lambda _: None)
+            await snapshot.copy_in(
+                conn, table, columns, pieces, lambda _: None, timeout_seconds=SECONDS
+            )
         await snapshot.set_sequences(conn, last)
 
 
@@ -219,7 +221,9 @@ async def test_what_fails_leaves_the_database_empty(empty_database_url: str) -> 
 
     with pytest.raises(MetadataError, match="does not take it"):
         async with snapshot.into_empty(empty_database_url, timeout_seconds=SECONDS) as conn:
-            await snapshot.copy_in(conn, "manifest", ["id"], pieces, lambda _: None)
+            await snapshot.copy_in(
+                conn, "manifest", ["id"], pieces, lambda _: None, timeout_seconds=SECONDS
+            )
 
     assert await snapshot.is_empty(empty_database_url, timeout_seconds=SECONDS)
 
@@ -234,6 +238,41 @@ async def test_a_table_that_somebody_holds_is_waited_for_within_the_limit(
                 await snapshot.copy_out(
                     frozen, "bucket", ["id"], lambda _: None, timeout_seconds=0.5
                 )
+
+
+async def test_rows_that_somebody_holds_up_are_waited_for_within_the_limit(
+    conn: Connection, other: Connection
+) -> None:
+    async with conn.transaction():
+        await conn.execute("LOCK TABLE manifest")
+        with pytest.raises(MetadataUnavailable, match="does not go on with the table manifest"):
+            await snapshot.copy_in(
+                other, "manifest", ["id"], [b"1\n"], lambda _: None, timeout_seconds=0.5
+            )
+
+
+async def test_a_look_at_a_table_that_somebody_holds_is_waited_for_within_the_limit(
+    conn: Connection, database_url: str
+) -> None:
+    async with conn.transaction():
+        await conn.execute("LOCK TABLE slice")
+        with pytest.raises(MetadataUnavailable, match="does not go on with the table slice"):
+            await snapshot.analyze(database_url, timeout_seconds=0.5)
+
+
+async def test_a_limit_of_the_database_for_transactions_does_not_end_the_moment(
+    conn: Connection, database_url: str
+) -> None:
+    if conn.info.server_version < 170000:
+        pytest.skip("NOT RUN: this PostgreSQL has no transaction_timeout")
+    name = conn.info.dbname
+    await conn.execute(f"ALTER DATABASE \"{name}\" SET transaction_timeout = '500ms'".encode())
+
+    async with snapshot.one_moment(database_url, timeout_seconds=SECONDS) as frozen:
+        await frozen.execute("SELECT pg_sleep(1.2)")
+        columns = await snapshot.columns_of(frozen, "bucket")
+
+    assert "id" in columns
 
 
 async def test_a_disk_that_is_slow_does_not_end_the_moment(
