@@ -56,12 +56,12 @@ _TCP_LIMITS: Final = MappingProxyType(
 # A scan of all rows takes longer than a statement of a request may, and all of it is wanted.
 # PostgreSQL does not know transaction_timeout before version 17.
 _UNHURRIED: Final[LiteralString] = """
-    SELECT set_config(name, '0', true)
-      FROM pg_settings
-     WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout',
-                    'transaction_timeout');
+    SET LOCAL statement_timeout = 0;
+    SET LOCAL idle_in_transaction_session_timeout = 0;
     SET LOCAL cursor_tuple_fraction = 1
 """
+_NO_TRANSACTION_TIMEOUT: Final[LiteralString] = "SET LOCAL transaction_timeout = 0"
+_KNOWS_TRANSACTION_TIMEOUT: Final = 170000
 
 set_json_loads(orjson.loads)
 
@@ -115,4 +115,7 @@ def session(url: str, timeout_seconds: float) -> dict[str, Any]:
 
 async def unhurried(conn: Connection) -> None:
     """Let the caller's transaction take its time: for scans of whole tables, never for requests."""
+    # No queries: the caller may still have to choose what its transaction sees.
     await conn.execute(_UNHURRIED)
+    if conn.info.server_version >= _KNOWS_TRANSACTION_TIMEOUT:
+        await conn.execute(_NO_TRANSACTION_TIMEOUT)

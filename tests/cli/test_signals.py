@@ -116,5 +116,5 @@ def test_a_command_under_nohup_outlives_its_terminal(data: Path) -> None:
 
         output, _ = process.communicate(timeout=GIVE_UP_SECONDS)
 
-    assert process.returncode == 0
+    assert process.returncode == 0, output
     assert "Everything holds." in output
