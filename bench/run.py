@@ -59,12 +59,7 @@ def main() -> None:
             seconds=asked.seconds, largest=asked.largest_bucket
         ),
     }
-    if "measured" not in results:  # of a page that did not say so of each part
-        earlier = results.get("machine", {})
-        was = f"{earlier.get('date', 'an earlier day')}, commit {earlier.get('commit', 'unknown')}"
-        results["measured"] = dict.fromkeys([*results.get("cases", {}), *results], was)
-        for other in ("cases", "machine"):
-            results["measured"].pop(other, None)
+    results.setdefault("measured", {})
     for name in asked.only or steps:
         sys.stdout.write(f"== {name}\n")
         sys.stdout.flush()

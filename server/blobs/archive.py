@@ -22,7 +22,14 @@ from pathlib import Path
 from typing import Self
 
 from server.blobs.errors import ArchiveBusy, ArchiveError
-from server.blobs.files import disk_errors, fsync, fsync_directories, write_all, write_file
+from server.blobs.files import (
+    disk_errors,
+    fsync,
+    fsync_directories,
+    lock_now,
+    write_all,
+    write_file,
+)
 from server.blobs.layout import Layout, digest_named, existing_layout, open_layout
 from server.blobs.read_only import ReadOnlyFlag
 from server.blobs.sweep import remove_stale_staging
@@ -210,10 +217,10 @@ def _locked(file: Path, how: int, against: str, wait: Wait) -> Iterator[None]:
     with disk_errors(f"lock {file}"):
         fd = os.open(file, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        if not _lock_now(fd, how):
+        if not lock_now(fd, how):
             wait.begins(against)
             give_up = time.monotonic() + wait.seconds
-            while not _lock_now(fd, how):
+            while not lock_now(fd, how):
                 if time.monotonic() > give_up:
                     raise ArchiveBusy(
                         f"{against} is at work, and did not end within {wait.seconds:g} seconds"
@@ -222,14 +229,6 @@ def _locked(file: Path, how: int, against: str, wait: Wait) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
-
-
-def _lock_now(fd: int, how: int) -> bool:
-    try:
-        fcntl.flock(fd, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _refuse_what_is_no_archive(root: Path) -> None:

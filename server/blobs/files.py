@@ -5,6 +5,7 @@ All of it blocks.
 
 import ctypes
 import errno
+import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -65,6 +66,15 @@ def close(fd: int) -> None:
     """Let go of the file. Never raises: what close could complain of, fsync has said before."""
     with suppress(OSError):
         os.close(fd)
+
+
+def lock_now(fd: int, how: int) -> bool:
+    """Return whether the lock of flock(2) is ours now, LOCK_SH or LOCK_EX; never waits."""
+    try:
+        fcntl.flock(fd, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def preallocate(fd: int, length: int) -> None:

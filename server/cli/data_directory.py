@@ -10,6 +10,7 @@ from typing import Final
 
 import click
 
+from server.blobs.files import lock_now
 from server.config import Settings
 from server.metadata.embedded import EmbeddedPostgres
 
@@ -63,7 +64,7 @@ def unserved(settings: Settings) -> Iterator[bool]:
     except OSError as error:
         raise click.ClickException(f"{settings.data}: {error.strerror}") from None
     try:
-        yield _lock_now(lock, fcntl.LOCK_EX)
+        yield lock_now(lock, fcntl.LOCK_EX)
     finally:
         os.close(lock)
 
@@ -112,16 +113,8 @@ def refuse_half_restored(data: Path) -> None:
 
 def _lock(lock: int, how: int) -> bool:
     give_up = time.monotonic() + _WAIT_SECONDS
-    while not _lock_now(lock, how):
+    while not lock_now(lock, how):
         if time.monotonic() > give_up:
             return False
         time.sleep(_POLL_SECONDS)
-    return True
-
-
-def _lock_now(lock: int, how: int) -> bool:
-    try:
-        fcntl.flock(lock, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
     return True

@@ -16,7 +16,7 @@ from server.blobs.errors import BlobLayoutError
 from server.blobs.files import disk_errors
 from server.blobs.layout import Layout, open_layout, publish_file
 from server.blobs.read_only import ReadOnlyFlag
-from server.metadata import blob_directory, released
+from server.metadata import blob_directory, blobs, released
 from server.metadata.connection import Connection
 from server.model.names import BlobDigest
 
@@ -65,8 +65,9 @@ async def pair(conn: Connection, layout: Layout, read_only: ReadOnlyFlag) -> Non
     """
     await refuse_unfit(conn, layout)
     open_layout(layout.root, read_only)
-    await name(conn, layout, read_only, may_replace=False)
-    await refuse_another(conn, layout)
+    if name_of(layout) is None:  # a start writes nothing else: a full disk serves what it has
+        await name(conn, layout, read_only, may_replace=False)
+        await refuse_another(conn, layout)
     await blob_directory.give(conn)
 
 
@@ -107,7 +108,7 @@ async def _refuse_a_strange_one(conn: Connection, layout: Layout) -> None:
         return
     before = time.time() - _OLD_SECONDS
     held = list(islice(sweep.old_blobs(layout, changed_before=before), _SAMPLE))
-    known = await blob_directory.known(conn, held)
+    known = len(await blobs.known(conn, held))
     if not _are_most(known, held):
         raise BlobLayoutError(
             f"{layout.root} holds blobs of which the database knows {known} of {len(held)}: is it"

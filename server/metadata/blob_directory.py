@@ -1,15 +1,12 @@
 """Table blob_directory: one row, the name of the directory that holds the blobs."""
 
-from collections.abc import Sequence
 from typing import Final, LiteralString
 
 from server.metadata.connection import Connection
-from server.model.names import BlobDigest
 
 _ID: Final[LiteralString] = "SELECT id::text FROM blob_directory"
 _IS_GIVEN: Final[LiteralString] = "SELECT is_given FROM blob_directory"
 _GIVE: Final[LiteralString] = "UPDATE blob_directory SET is_given = true WHERE NOT is_given"
-_KNOWN: Final[LiteralString] = "SELECT count(*) FROM blob WHERE digest = ANY(%(digests)s)"
 
 
 async def id_of(conn: Connection) -> str:
@@ -28,9 +25,3 @@ async def is_given(conn: Connection) -> bool:
 async def give(conn: Connection) -> None:
     """Note that a directory has the name: no other gets it by itself."""
     await conn.execute(_GIVE)
-
-
-async def known(conn: Connection, digests: Sequence[BlobDigest]) -> int:
-    """Return how many of the blobs have a row."""
-    row = await (await conn.execute(_KNOWN, {"digests": list(digests)})).fetchone()
-    return int(row[0]) if row else 0

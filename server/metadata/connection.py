@@ -54,12 +54,12 @@ _TCP_LIMITS: Final = MappingProxyType(
 )
 
 # A scan of all rows takes longer than a statement of a request may, and all of it is wanted.
-# PostgreSQL does not know transaction_timeout before version 17.
 _UNHURRIED: Final[LiteralString] = """
     SET LOCAL statement_timeout = 0;
     SET LOCAL idle_in_transaction_session_timeout = 0;
     SET LOCAL cursor_tuple_fraction = 1
 """
+# Before version 17 PostgreSQL does not know it.
 _NO_TRANSACTION_TIMEOUT: Final[LiteralString] = "SET LOCAL transaction_timeout = 0"
 _KNOWS_TRANSACTION_TIMEOUT: Final = 170000
 

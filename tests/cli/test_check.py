@@ -12,7 +12,8 @@ import pytest
 
 from server.metadata.embedded import EmbeddedPostgres
 from tests.blobs.bodies import digest_of
-from tests.cli.stopped import PROJECT, Stopped, clean_environment, command_on, copied, with_database
+from tests.cli.stopped import PROJECT, Stopped, clean_environment, copied, with_database
+from tests.commands import run
 from tests.fix_s3 import client_of
 from tests.fix_server import running_server
 from tests.jobs.world import LARGE, SMALL, flip_a_bit
@@ -162,7 +163,7 @@ async def test_rows_that_postgresql_cannot_read_are_named_and_the_rest_is_looked
     data = tmp_path / "data"
     copied(template, data)
     await with_database(data)
-    assert _run_on(data, "check").returncode == 0
+    assert run("check", "--data", data).returncode == 0
     with EmbeddedPostgres(data / "postgres") as postgres, psycopg.connect(postgres.url) as conn:
         conn.execute("INSERT INTO manifest DEFAULT VALUES")
         conn.execute("INSERT INTO released_manifest SELECT id FROM manifest")
@@ -170,7 +171,7 @@ async def test_rows_that_postgresql_cannot_read_are_named_and_the_rest_is_looked
     assert row is not None
     flip_a_bit(data / "postgres" / "data" / row[0])
 
-    done = _run_on(data, "check")
+    done = run("check", "--data", data)
 
     assert done.returncode == 1, done.stderr
     assert "must    rows       rows that PostgreSQL cannot read: 2" in done.stdout
@@ -222,23 +223,12 @@ async def _broken_off(stopped: Stopped, *options: str) -> subprocess.CompletedPr
         return await checking
 
 
-def _run_on(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command_on(data, *arguments),
-        cwd=PROJECT,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.mark.slow
 async def test_check_works_beside_a_server_and_after_it(tmp_path: Path) -> None:
     data = tmp_path / "data"
 
     def check() -> tuple[int, str]:
-        done = _run_on(data, "check", "--read-data")
+        done = run("check", "--read-data", "--data", data)
         return done.returncode, done.stdout.splitlines()[-1]
 
     with running_server(tmp_path) as server:

@@ -2,13 +2,13 @@
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from tests.cli.stopped import PROJECT, Stopped, clean_environment, command_on, with_database
+from tests.cli.stopped import Stopped, with_database
+from tests.commands import run
 from tests.jobs.world import LARGE
 
 COMMANDS = [
@@ -40,14 +40,7 @@ def everything_in(blobs: Path) -> list[Path]:
 
 
 def serve(data: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "server", "serve", str(data), "--address", "127.0.0.1:0", *options],
-        cwd=PROJECT,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run("serve", data, "--address", "127.0.0.1:0", *options)
 
 
 @pytest.mark.parametrize("command", OF_BLOBS, ids=" ".join)
@@ -113,19 +106,8 @@ async def test_nothing_makes_a_new_database_where_the_old_one_is_lost(
     await with_database(data)
     shutil.rmtree(data / "postgres")
 
-    done = serve(data) if command == ["serve"] else _run_on(data, *in_full(command, tmp_path))
+    done = serve(data) if command == ["serve"] else run(*in_full(command, tmp_path), "--data", data)
 
     assert done.returncode == 1
     assert f"there is no database in {data}/postgres" in done.stderr
     assert not (data / "postgres" / "data").exists()
-
-
-def _run_on(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command_on(data, *arguments),
-        cwd=PROJECT,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )

@@ -11,6 +11,7 @@ from server.jobs import pairing
 from server.jobs.sweep import Sweep
 from server.metadata.connection import Connection
 from tests.blobs.bodies import random_bytes
+from tests.blobs.disk import install
 from tests.jobs.node import Node
 from tests.jobs.scrubbing import scrub_of
 
@@ -109,6 +110,18 @@ def do_as_told(refusal: str) -> None:
     file = Path(words[-1].rstrip("."))
     file.parent.mkdir()
     file.write_text(f"{words[words.index('write') + 1]}\n")
+
+
+async def test_a_directory_that_has_its_name_is_left_as_it_is(
+    node: Node, conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server starts on a full disk, too, and serves what is there."""
+    disk = install(monkeypatch)
+
+    await pair(conn, node.blobs.layout)
+
+    # Of directories that are there.
+    assert set(disk.steps) == {"mkdir"}
 
 
 async def test_a_name_stays(node: Node, conn: Connection) -> None:
