@@ -1,6 +1,6 @@
 """What is left of the peak when far more clients come than the server can carry.
 
-    python -m bench.overload [--seconds 5] [--rounds 3] [--connections 2000]
+    python -m bench.overload [--seconds 5] [--rounds 3] [--connections 4000]
 
 Starts this server (two workers, else default settings) in a fresh directory and asks for objects of
 4 KiB, then writes some, in a closed loop: 64 connections, then many more, in turn. Each line tells
@@ -36,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--connections", type=int, default=2000)
+    parser.add_argument("--connections", type=int, default=4000)
     chosen = parser.parse_args()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -16,6 +16,8 @@ from typing import Final
 
 import structlog
 
+from server.http.refusals import refuse_at_once
+
 # How long to step back: time enough for another worker to wake up and accept.
 _STEP_BACK_SECONDS: Final = 0.001
 # Stepping back for a difference of one would delay every second connection for nothing. Of many
@@ -24,10 +26,13 @@ _STEP_BACK_SECONDS: Final = 0.001
 _SLACK: Final = 1
 _SLACK_PER_CONNECTION: Final = 1 / 16
 _REFRESH_SECONDS: Final = 0.1
-# Refused in such a time at most, where all places are taken: a tenth of what a worker can do. A
-# handshake takes it a millisecond or two.
-_REFUSED_AT_ONCE: Final = 64
-_REFUSED_AT_ONCE_TLS: Final = 8
+# Where all places are taken: how often some are refused, and how many at most, a tenth of what a
+# worker can do. A request that has come whole costs it 30 µs, one that is waited for 130, a
+# handshake a millisecond or two.
+_REFUSE_SECONDS: Final = 0.01
+_REFUSED_AT_ONCE: Final = 32
+_REFUSED_LATER: Final = 6
+_REFUSED_LATER_TLS: Final = 1
 _REFUSED_HANDSHAKE_SECONDS: Final = 1.0
 # How long a stop waits for handshakes that are under way.
 _LAST_HANDSHAKES_SECONDS: Final = 1.0
@@ -147,9 +152,11 @@ class Listener:
                 self._stepped_back = True
                 self._pause(_STEP_BACK_SECONDS)
                 return
-            if not self._accept(self._make_protocol, self._handshake_seconds, self._opening):
+            connection = self._accept()
+            if connection is None:
                 self._stepped_back = False
                 return
+            self._open(connection, self._make_protocol, self._handshake_seconds, self._opening)
             burst += 1
             # Once a burst: a worker that is stuck does not hold up the others for longer.
             if burst >= slack:
@@ -162,39 +169,56 @@ class Listener:
             if not self._is_full:
                 self._is_full = True
                 _log.warning("all connections are taken; refusing more", limit=self._limit)
-            # One beyond the limit of connections may not stay as long as those within.
-            seconds = min(self._handshake_seconds, _REFUSED_HANDSHAKE_SECONDS)
-            for _ in range(_REFUSED_AT_ONCE_TLS if self._tls else _REFUSED_AT_ONCE):
-                if not self._accept(self._make_refusal, seconds, self._refusing):
-                    break
-        self._pause(_REFRESH_SECONDS)
+            self._refuse_up_to(
+                _REFUSED_AT_ONCE, later=_REFUSED_LATER_TLS if self._tls else _REFUSED_LATER
+            )
+            self._pause(_REFUSE_SECONDS)
+        else:
+            self._pause(_REFRESH_SECONDS)
 
-    def _accept(
-        self,
-        make_protocol: Callable[[], asyncio.Protocol],
-        handshake_seconds: float,
-        opening: set[asyncio.Task[object]],
-    ) -> bool:
-        """Return whether there may be more to accept."""
+    def _refuse_up_to(self, most: int, *, later: int) -> None:
+        # One beyond the limit of connections may not stay as long as those within.
+        seconds = min(self._handshake_seconds, _REFUSED_HANDSHAKE_SECONDS)
+        for _ in range(most):
+            connection = self._accept()
+            if connection is None:
+                return
+            if self._tls is None and refuse_at_once(connection):
+                continue
+            self._open(connection, self._make_refusal, seconds, self._refusing)
+            later -= 1
+            if not later:
+                return
+
+    def _accept(self) -> socket.socket | None:
+        """Return a connection; None where none waits, or none can be had."""
         try:
             connection, _ = self._socket.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return False  # another worker was faster, or the client is gone again
+            return None  # another worker was faster, or the client is gone again
         except OSError as error:
             if error.errno not in _OUT_OF_RESOURCES:
                 raise
             _log.error("cannot accept connections", error=str(error))
             self._pause(1)
-            return False
+            return None
         connection.setblocking(False)
+        return connection
+
+    def _open(
+        self,
+        connection: socket.socket,
+        make_protocol: Callable[[], asyncio.Protocol],
+        handshake_seconds: float,
+        opening: set[asyncio.Task[object]],
+    ) -> None:
         task: asyncio.Task[object] = self._loop.create_task(
-            self._open(connection, make_protocol, handshake_seconds)
+            self._opened(connection, make_protocol, handshake_seconds)
         )
         opening.add(task)
         task.add_done_callback(opening.discard)
-        return True
 
-    async def _open(
+    async def _opened(
         self,
         connection: socket.socket,
         make_protocol: Callable[[], asyncio.Protocol],

@@ -14,7 +14,7 @@ from server.config import Settings
 from server.http.accept import Listener
 from server.http.connection import Connections
 from server.http.dispatch import Dispatcher
-from server.http.slow_down import Refusal
+from server.http.refusals import Refusal
 from server.http.tls import server_context
 from server.jobs.scrub import Scrub
 from server.jobs.sweep import Sweep

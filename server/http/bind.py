@@ -7,7 +7,9 @@ from typing import Final
 
 from server.config_values import Address
 
-_BACKLOG: Final = 1024
+# Clients that wait to be accepted. A further one is not told anything, and tries again after a
+# second. The system may have a lower limit (net.core.somaxconn).
+_BACKLOG: Final = 4096
 # The workers of a server that was killed close the port moments after their manager.
 _ATTEMPTS: Final = 10
 _PAUSE_SECONDS: Final = 0.1

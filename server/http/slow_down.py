@@ -1,17 +1,14 @@
 """SlowDown, answered at the least cost: what a refusal costs, those who were taken on lack."""
 
-import asyncio
 from contextlib import suppress
-from typing import Final, cast
+from typing import Final
 
 from server.errors import RETRY_AFTER_SECONDS, ErrorCode
 from server.http.reply import HOST_ID, SERVER
-from server.http.request import HttpRequest, new_request_id
+from server.http.request import HttpRequest
 from xml_responses.error_document import error_document
 
 STATUS: Final = ErrorCode.SlowDown.status
-# How long a refused connection may take to ask, and to read why.
-REFUSED_SECONDS: Final = 1.0
 # As long as a request id, and nowhere else in the document.
 _ID: Final = b"0" * 16
 _DOCUMENT: Final = error_document(
@@ -50,30 +47,3 @@ def as_bytes(request_id: str, *, close: bool, head: bool = False) -> bytes:
     end = b"Connection: close\r\n\r\n" if close else b"\r\n"
     answer = _HEAD + end + (b"" if head else _DOCUMENT)
     return answer.replace(_ID, request_id.encode())
-
-
-class Refusal(asyncio.Protocol):
-    """A connection for which there is no place: whatever it asks is answered SlowDown."""
-
-    def __init__(self) -> None:
-        self._transport: asyncio.Transport | None = None
-        self._timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        # What is sent meanwhile is dropped: a close at once would reset it, and the answer too.
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(REFUSED_SECONDS, self._transport.abort)
-
-    def data_received(self, data: bytes) -> None:
-        transport, self._transport = self._transport, None
-        if transport is None:
-            return
-        head = data.startswith(b"HEAD ")
-        transport.write(as_bytes(new_request_id(), close=True, head=head))
-        if transport.can_write_eof():
-            transport.write_eof()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
