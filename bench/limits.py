@@ -3,13 +3,15 @@
 import asyncio
 import hashlib
 import os
+import secrets
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,22 +40,74 @@ FILES = {
 
 
 def measure(*, seconds: float, rounds: int) -> dict[str, Any]:
-    """Return every limit: figures per second, or milliseconds where the name says so."""
+    """Return the limits that no case is compared with: figures per second."""
     with tempfile.TemporaryDirectory(prefix="s3d-bench-") as directory:
         work = Path(directory)
-        # PostgreSQL's own user passes through, where this runs as root.
         work.chmod(0o711)
-        return {
-            "md5 of two threads, MB/s": _median(rounds, lambda: md5_of_threads(2, seconds)),
-            "md5 of one thread, MB/s": _median(rounds, lambda: md5_of_threads(1, seconds)),
-            "rows of 4 KiB in groups, rows/s": group_commit(work, seconds, rounds),
-            **_bare(work, seconds, rounds),
-            **_nginx(work, seconds, rounds),
-        }
+        found = {"md5 of one thread, MB/s": _median(rounds, lambda: md5_of_threads(1, seconds))}
+        with nginx(work) as url:
+            target = s3bench.Endpoint("nginx", url, "", "", "")
+            for case in FILES:
+                paths = _files(work, case)
+                runs = [_wrk(target, work, FILES[case][2], paths, seconds) for _ in range(rounds)]
+                for figure, unit in (("rps", "requests/s"), ("MBps", "MB/s")):
+                    found[f"nginx, {case}, {unit}"] = statistics.median(r[figure] for r in runs)
+        return found
+
+
+# name of a case → what its limit is, in the figure that the case is compared by
+NAMES = {
+    "put-4k-c1": "bare aiohttp answer, one connection, ms at the median",
+    "put-4k": "rows of 4 KiB in groups, rows/s",
+    "get-4k-c1": "bare aiohttp answer, one connection, ms at the median",
+    "get-4k": "bare aiohttp answer, 32 connections, requests/s",
+    "put-64m": "md5 of two threads, MB/s",
+    "get-64m": "nginx, MB/s",
+}
+
+
+@contextmanager
+def beside(work: Path) -> Iterator[Callable[[str, float], float]]:
+    """Yield what measures the limit of a case of NAMES, for so many seconds.
+
+    The machine may be another one minutes later: a limit is measured between the runs of its case.
+    """
+    with (
+        bare_aiohttp(work) as bare_url,
+        nginx(work) as files_url,
+        EmbeddedPostgres(work / "postgres") as postgres,
+    ):
+        bare = s3bench.Endpoint("bare", bare_url, "", "", "")
+        files = s3bench.Endpoint("nginx", files_url, "", "", "")
+        paths = _files(work, "get-64m")
+        asyncio.run(_prepare(postgres.url))
+
+        def once(case: str, seconds: float) -> float:
+            if case == "put-4k":
+                return group_commit(postgres.url, seconds)
+            if case == "put-64m":
+                return md5_of_threads(WORKERS, seconds)
+            if case == "get-64m":
+                return _wrk(files, work, FILES[case][2], paths, seconds)["MBps"]
+            if case == "get-4k":
+                return _wrk(bare, work, FILES[case][2], ["/bucket/key"], seconds)["rps"]
+            return _wrk(bare, work, 1, ["/bucket/key"], seconds)["p50ms"]
+
+        yield once
 
 
 def _median(rounds: int, once: Callable[[], float]) -> float:
     return statistics.median(once() for _ in range(rounds))
+
+
+def _files(work: Path, case: str) -> list[str]:
+    """Make the files of a case, and return their paths for nginx."""
+    size, count, _ = FILES[case]
+    folder = work / "files" / case
+    folder.mkdir()
+    for number in range(count):
+        (folder / f"{number}").write_bytes(os.urandom(size))
+    return [f"/{case}/{number}" for number in range(count)]
 
 
 def md5_of_threads(threads: int, seconds: float) -> float:
@@ -76,23 +130,17 @@ def md5_of_threads(threads: int, seconds: float) -> float:
     return sum(hashed) / seconds / 1e6
 
 
-def group_commit(work: Path, seconds: float, rounds: int) -> float:
+def group_commit(url: str, seconds: float) -> float:
     """Return the rows a second that as many processes as workers commit together, without HTTP."""
-    figures = []
-    with EmbeddedPostgres(work / "postgres") as postgres:
-        asyncio.run(_prepare(postgres.url))
-        for number in range(rounds):
-            command = [sys.executable, str(Path(__file__)), postgres.url, str(seconds)]
-            writers = [
-                subprocess.Popen(
-                    [*command, f"{number}-{writer}"],
-                    stdout=subprocess.PIPE,
-                    env={**os.environ, "PYTHONPATH": str(PROJECT)},
-                )
-                for writer in range(WORKERS)
-            ]
-            figures.append(sum(float(each.communicate()[0]) for each in writers))
-    return statistics.median(figures)
+    writers = [
+        subprocess.Popen(
+            [sys.executable, str(Path(__file__)), url, str(seconds), secrets.token_hex(4)],
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        )
+        for _ in range(WORKERS)
+    ]
+    return sum(float(each.communicate()[0]) for each in writers)
 
 
 async def _prepare(url: str) -> None:
@@ -128,37 +176,6 @@ def _content() -> ObjectContent:
         tags={},
         checksum=Checksum(ChecksumAlgorithm.CRC64NVME, ChecksumType.FULL_OBJECT, "AAAAAAAAAAA="),
     )
-
-
-def _bare(work: Path, seconds: float, rounds: int) -> dict[str, float]:
-    with bare_aiohttp(work) as url:
-        target = s3bench.Endpoint("bare", url, "", "", "")
-        many = [_wrk(target, work, 32, ["/bucket/key"], seconds) for _ in range(rounds)]
-        one = [_wrk(target, work, 1, ["/bucket/key"], seconds) for _ in range(rounds)]
-    return {
-        "bare aiohttp answer, 32 connections, requests/s": statistics.median(
-            each["rps"] for each in many
-        ),
-        "bare aiohttp answer, one connection, ms at the median": statistics.median(
-            each["p50ms"] for each in one
-        ),
-    }
-
-
-def _nginx(work: Path, seconds: float, rounds: int) -> dict[str, float]:
-    found = {}
-    with nginx(work) as url:
-        target = s3bench.Endpoint("nginx", url, "", "", "")
-        for case, (size, count, connections) in FILES.items():
-            folder = work / "files" / case
-            folder.mkdir()
-            for number in range(count):
-                (folder / f"{number}").write_bytes(os.urandom(size))
-            paths = [f"/{case}/{number}" for number in range(count)]
-            runs = [_wrk(target, work, connections, paths, seconds) for _ in range(rounds)]
-            found[f"nginx, {case}, requests/s"] = statistics.median(r["rps"] for r in runs)
-            found[f"nginx, {case}, MB/s"] = statistics.median(r["MBps"] for r in runs)
-    return found
 
 
 def _wrk(

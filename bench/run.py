@@ -73,13 +73,16 @@ def main() -> None:
 
 
 def cases(*, seconds: float, rounds: int, only: list[str] | None) -> dict[str, Any]:
-    """Return the median figures of every case of s3bench.py: case → server → figures."""
+    """Return the median figures of every case of s3bench.py: case → server → figures.
+
+    And of the limit that a case is compared with: case → "limit" → "figure".
+    """
     found: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory(prefix="s3d-bench-") as directory:
         work = Path(directory)
         # PostgreSQL's own user passes through, where this runs as root.
         work.chmod(0o711)
-        with moto(work) as peer, s3d(work) as ours:
+        with moto(work) as peer, s3d(work) as ours, limits.beside(work) as limit_of:
             seeded: dict[tuple[str, str], list[str]] = {}
             for target in (peer, ours):
                 target.call("PUT", f"/{s3bench.BUCKET}")
@@ -90,6 +93,9 @@ def cases(*, seconds: float, rounds: int, only: list[str] | None) -> dict[str, A
                         name = f"{os.getpid()}-{number}"
                         run = s3bench.run_case(target, case, directory, seconds, name, seeded)
                         runs.setdefault(target.name, []).append(run)
+                    if case in limits.NAMES:
+                        limit = {"figure": limit_of(case, seconds)}
+                        runs.setdefault("limit", []).append(limit)
                 found[case] = {server: _median(each) for server, each in runs.items()}
                 sys.stdout.write(f"{case:15s} {found[case]}\n")
                 sys.stdout.flush()
