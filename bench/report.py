@@ -100,6 +100,11 @@ def reaches(results: Results) -> str:
         ]
         for each in _reaches(results)
     ]
+    rows += [
+        [case, promise, f"{wanted:.2f}", "", "not measured"]
+        for case, (promise, _, wanted) in _OF_THE_LIMIT.items()
+        if case not in _limits(results["cases"])
+    ]
     return _table(["case", "promise", "wanted", "measured", "met"], rows)
 
 

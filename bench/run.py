@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,13 +90,21 @@ def cases(*, seconds: float, rounds: int, only: list[str] | None) -> dict[str, A
             for case in only or s3bench.CASES:
                 runs: dict[str, list[dict[str, float]]] = {}
                 for number in range(rounds):
-                    for target in (peer, ours):
-                        name = f"{os.getpid()}-{number}"
-                        run = s3bench.run_case(target, case, directory, seconds, name, seeded)
-                        runs.setdefault(target.name, []).append(run)
+                    run_id = f"{os.getpid()}-{number}"
+                    turns: list[tuple[str, Callable[[], dict[str, float]]]] = [
+                        (
+                            each.name,
+                            partial(
+                                s3bench.run_case, each, case, directory, seconds, run_id, seeded
+                            ),
+                        )
+                        for each in (peer, ours)
+                    ]
                     if case in limits.NAMES:
-                        limit = {"figure": limit_of(case, seconds)}
-                        runs.setdefault("limit", []).append(limit)
+                        turns.append(("limit", partial(limit_of, case, seconds)))
+                    # What one leaves to be done in the background meets each of the others.
+                    for name, once in turns[:: -1 if number % 2 else 1]:
+                        runs.setdefault(name, []).append(once())
                 found[case] = {server: _median(each) for server, each in runs.items()}
                 sys.stdout.write(f"{case:15s} {found[case]}\n")
                 sys.stdout.flush()

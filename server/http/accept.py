@@ -11,6 +11,7 @@ import errno
 import mmap
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -26,13 +27,15 @@ _STEP_BACK_SECONDS: Final = 0.001
 _SLACK: Final = 1
 _SLACK_PER_CONNECTION: Final = 1 / 16
 _REFRESH_SECONDS: Final = 0.1
-# Where all places are taken: how often some are refused, and how many at most, a tenth of what a
-# worker can do. A request that has come whole costs it 30 µs, one that is waited for 130, a
-# handshake a millisecond or two.
+# Where all places are taken: how often some are refused, and for how long, a tenth of a worker's
+# time. A request that has come whole takes 30 µs.
 _REFUSE_SECONDS: Final = 0.01
-_REFUSED_AT_ONCE: Final = 32
+_REFUSING_SECONDS: Final = 0.001
+# Those whose request is still to come take 130 µs later, a handshake a millisecond or two.
 _REFUSED_LATER: Final = 6
 _REFUSED_LATER_TLS: Final = 1
+# Before it is said again that all are taken: places come and go a hundred times a second.
+_SAY_AGAIN_SECONDS: Final = 10.0
 _REFUSED_HANDSHAKE_SECONDS: Final = 1.0
 # How long a stop waits for handshakes that are under way.
 _LAST_HANDSHAKES_SECONDS: Final = 1.0
@@ -78,7 +81,7 @@ class Listener:
         self._refusing: set[asyncio.Task[object]] = set()  # those take no place
         self._timer: asyncio.TimerHandle | None = None
         self._stepped_back = False
-        self._is_full = False
+        self._said_full = float("-inf")
 
     def start(
         self,
@@ -94,7 +97,8 @@ class Listener:
 
         connections: returns how many connections this worker holds open, of all its listeners.
         limit: at this many, further clients are left to other workers. Where those have as many,
-            make_refusal makes the protocol for them, which tells them so and soon closes.
+            they are told so: at once where their request has come whole, else by the protocol that
+            make_refusal makes, which soon closes.
         """
         self._loop = asyncio.get_running_loop()
         self._make_protocol = make_protocol
@@ -122,8 +126,7 @@ class Listener:
         if self._timer:
             self._timer.cancel()
         self._timer = self._loop.call_later(_REFRESH_SECONDS, self._resume)
-        if self._publish() < self._limit:
-            self._is_full = False
+        self._publish()
         self._loop.add_reader(self._socket.fileno(), self._on_readable)
 
     def _pause(self, seconds: float | None) -> None:
@@ -166,29 +169,27 @@ class Listener:
     def _refuse_some(self) -> None:
         fewest = self._counts.fewest_elsewhere(self._place)
         if fewest is None or fewest >= self._limit:
-            if not self._is_full:
-                self._is_full = True
+            now = time.monotonic()
+            if now >= self._said_full + _SAY_AGAIN_SECONDS:
+                self._said_full = now
                 _log.warning("all connections are taken; refusing more", limit=self._limit)
-            self._refuse_up_to(
-                _REFUSED_AT_ONCE, later=_REFUSED_LATER_TLS if self._tls else _REFUSED_LATER
+            self._pause(_REFUSE_SECONDS)  # first: an accept that fails makes it a longer one
+            self._refuse_until(
+                now + _REFUSING_SECONDS, later=_REFUSED_LATER_TLS if self._tls else _REFUSED_LATER
             )
-            self._pause(_REFUSE_SECONDS)
         else:
             self._pause(_REFRESH_SECONDS)
 
-    def _refuse_up_to(self, most: int, *, later: int) -> None:
+    def _refuse_until(self, end: float, *, later: int) -> None:
         # One beyond the limit of connections may not stay as long as those within.
         seconds = min(self._handshake_seconds, _REFUSED_HANDSHAKE_SECONDS)
-        for _ in range(most):
+        while later and time.monotonic() < end:
             connection = self._accept()
             if connection is None:
                 return
-            if self._tls is None and refuse_at_once(connection):
-                continue
-            self._open(connection, self._make_refusal, seconds, self._refusing)
-            later -= 1
-            if not later:
-                return
+            if self._tls is not None or not refuse_at_once(connection):
+                self._open(connection, self._make_refusal, seconds, self._refusing)
+                later -= 1
 
     def _accept(self) -> socket.socket | None:
         """Return a connection; None where none waits, or none can be had."""

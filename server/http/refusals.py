@@ -8,6 +8,7 @@ transport takes 130.
 import asyncio
 import re
 import socket
+from contextlib import suppress
 from typing import Final, cast
 
 from server.http.request import new_request_id
@@ -15,8 +16,8 @@ from server.http.slow_down import as_bytes
 
 # How long a refused connection may take to ask, and to read why.
 REFUSED_SECONDS: Final = 1.0
-# What is looked at of a request that waits.
-_LOOKED_AT: Final = 64 << 10
+# What is looked at of a request that waits: a head, and a body of a few KiB.
+_LOOKED_AT: Final = 16 << 10
 _content_length: Final = re.compile(rb"\r\ncontent-length:([^\r\n]*)", re.IGNORECASE).search
 _transfer_encoding: Final = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE).search
 
@@ -29,16 +30,16 @@ def refuse_at_once(connection: socket.socket) -> bool:
     """
     try:
         request = connection.recv(_LOOKED_AT, socket.MSG_PEEK)
-        if request and not _is_whole(request):
-            return False
-        if request:
-            connection.recv(len(request))
-            connection.send(_answer(request))
     except BlockingIOError:
         return False
     except OSError:
-        pass  # the client is gone again
-    connection.close()
+        request = b""
+    if request and not _is_whole(request):
+        return False
+    with suppress(OSError), connection:  # a client that is gone again is not an error
+        if request:
+            connection.recv(len(request))
+            connection.send(_answer(request))
     return True
 
 

@@ -1,13 +1,17 @@
 """How a worker accepts connections when it is busy, seen from a listener of its own."""
 
 import asyncio
+import itertools
+import resource
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from server.http import accept
 from server.http.accept import ConnectionCounts, Listener
 from server.http.tls import server_context
 from tests.fix_server import make_certificate
@@ -28,11 +32,27 @@ class Accepted(asyncio.Protocol):
 def listening() -> Iterator[socket.socket]:
     """A socket at which clients wait to be accepted."""
     Accepted.count = 0
-    with socket.create_server(("127.0.0.1", 0), backlog=CLIENTS) as waited_at, ExitStack() as stack:
+    with socket.create_server(("127.0.0.1", 0), backlog=CLIENTS) as waited_at:
         waited_at.setblocking(False)
-        for _ in range(CLIENTS):
-            stack.enter_context(socket.create_connection(waited_at.getsockname()))
         yield waited_at
+
+
+@pytest.fixture(autouse=True)
+def clients(listening: socket.socket) -> Iterator[list[socket.socket]]:
+    """The clients that wait."""
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(socket.create_connection(listening.getsockname()))
+            for _ in range(CLIENTS)
+        ]
+
+
+@pytest.fixture
+def full(listening: socket.socket) -> Listener:
+    """The listener of a worker that holds five connections, as another one does."""
+    counts = ConnectionCounts(2)
+    counts.publish(1, 5)
+    return Listener(listening, counts, 0)
 
 
 async def turns_until(count: int) -> int:
@@ -58,16 +78,67 @@ async def test_a_worker_with_many_connections_accepts_many_in_a_turn(
     assert turns < CLIENTS / 2
 
 
-async def test_where_no_worker_has_room_clients_get_a_refusal(listening: socket.socket) -> None:
-    counts = ConnectionCounts(2)
-    counts.publish(1, 5)
-    listener = Listener(listening, counts, 0)
-
-    listener.start(asyncio.Protocol, connections=lambda: 5, limit=5, make_refusal=Accepted)
+async def test_where_no_worker_has_room_clients_get_a_refusal(full: Listener) -> None:
+    full.start(asyncio.Protocol, connections=lambda: 5, limit=5, make_refusal=Accepted)
     await turns_until(CLIENTS)
-    await listener.stop()
+    await full.stop()
 
     assert Accepted.count == CLIENTS
+
+
+async def test_those_whose_request_has_come_get_their_answer_from_the_socket(
+    full: Listener, clients: list[socket.socket]
+) -> None:
+    for client in clients:
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        client.setblocking(False)
+
+    full.start(asyncio.Protocol, connections=lambda: 5, limit=5, make_refusal=Accepted)
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(30):
+        answers = [await loop.sock_recv(client, 1 << 16) for client in clients]
+    await full.stop()
+
+    assert {answer[:13] for answer in answers} == {b"HTTP/1.1 503 "}
+    assert Accepted.count == 0
+
+
+async def test_those_whose_request_is_still_to_come_are_few_at_a_time(
+    full: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accept, "_REFUSE_SECONDS", 60.0)  # one time only
+
+    full.start(asyncio.Protocol, connections=lambda: 5, limit=5, make_refusal=Accepted)
+    await asyncio.sleep(0.3)
+    await full.stop()
+
+    assert 0 < Accepted.count <= accept._REFUSED_LATER
+
+
+async def test_a_full_worker_without_descriptors_waits_for_some(full: Listener) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with capture_logs() as logged:
+        full.start(asyncio.Protocol, connections=lambda: 5, limit=5, make_refusal=Accepted)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            await asyncio.sleep(0.3)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    await full.stop()
+
+    assert [each["event"] for each in logged if each["log_level"] == "error"] == [
+        "cannot accept connections"
+    ]
+
+
+async def test_a_worker_that_is_full_again_and_again_says_so_once(full: Listener) -> None:
+    held = itertools.cycle([4, 5])
+    with capture_logs() as logged:
+        full.start(Accepted, connections=lambda: next(held), limit=5, make_refusal=Accepted)
+        await turns_until(CLIENTS)
+    await full.stop()
+
+    assert [each["event"] for each in logged] == ["all connections are taken; refusing more"]
 
 
 async def test_clients_are_left_to_a_worker_that_has_room(listening: socket.socket) -> None:

@@ -97,5 +97,15 @@ def test_a_client_that_is_gone_again_leaves_no_socket_behind(
     assert server.fileno() == -1
 
 
+def test_a_client_that_asks_nothing_and_leaves_is_not_waited_for(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    client, server = ends
+    client.close()
+
+    assert refuse_at_once(server)
+    assert server.fileno() == -1
+
+
 def _all_of(end: socket.socket) -> bytes:
     return b"".join(iter(lambda: end.recv(1 << 16), b""))
