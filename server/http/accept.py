@@ -27,10 +27,11 @@ _STEP_BACK_SECONDS: Final = 0.001
 _SLACK: Final = 1
 _SLACK_PER_CONNECTION: Final = 1 / 16
 _REFRESH_SECONDS: Final = 0.1
-# Where all places are taken: how often some are refused, and for how long, a tenth of a worker's
-# time. A request that has come whole takes 30 µs.
+# Where all places are taken: how often some are refused, and for which share of the time since the
+# last time, which is longer in a busy worker. A request that has come whole takes 30 µs.
 _REFUSE_SECONDS: Final = 0.01
-_REFUSING_SECONDS: Final = 0.001
+_REFUSING_SHARE: Final = 0.08
+_REFUSED_FOR_SECONDS: Final = 0.1  # the longest such time
 # Those whose request is still to come take 130 µs later, a handshake a millisecond or two.
 _REFUSED_LATER: Final = 6
 _REFUSED_LATER_TLS: Final = 1
@@ -82,6 +83,7 @@ class Listener:
         self._timer: asyncio.TimerHandle | None = None
         self._stepped_back = False
         self._said_full = float("-inf")
+        self._refused = float("-inf")
 
     def start(
         self,
@@ -174,8 +176,10 @@ class Listener:
                 self._said_full = now
                 _log.warning("all connections are taken; refusing more", limit=self._limit)
             self._pause(_REFUSE_SECONDS)  # first: an accept that fails makes it a longer one
+            share = min(now - self._refused, _REFUSED_FOR_SECONDS) * _REFUSING_SHARE
+            self._refused = now
             self._refuse_until(
-                now + _REFUSING_SECONDS, later=_REFUSED_LATER_TLS if self._tls else _REFUSED_LATER
+                now + share, later=_REFUSED_LATER_TLS if self._tls else _REFUSED_LATER
             )
         else:
             self._pause(_REFRESH_SECONDS)
