@@ -17,11 +17,10 @@ from typing import Final
 
 import structlog
 
-from server.http.refusals import refuse_at_once
-
 # How long to step back: time enough for another worker to wake up and accept.
 _STEP_BACK_SECONDS: Final = 0.001
-# Stepping back for a difference of one would delay every second connection for nothing. Of many
+# Stepping back for a difference of one would delay every second connection for nothing, unless the
+# other has none at all: two clients are to have two workers. Of many
 # connections a few more or less make no difference, and a busy worker comes to accept seldom: one
 # connection each time, a thousand clients took ten seconds.
 _SLACK: Final = 1
@@ -91,6 +90,7 @@ class Listener:
         *,
         connections: Callable[[], int],
         limit: int,
+        refuse_at_once: Callable[[socket.socket], bool],
         make_refusal: Callable[[], asyncio.Protocol],
         tls: ssl.SSLContext | None = None,
         handshake_seconds: float = 20,
@@ -99,13 +99,14 @@ class Listener:
 
         connections: returns how many connections this worker holds open, of all its listeners.
         limit: at this many, further clients are left to other workers. Where those have as many,
-            they are told so: at once where their request has come whole, else by the protocol that
-            make_refusal makes, which soon closes.
+            they are told so: by refuse_at_once, and where it returns False, since the request is
+            still on its way, by the protocol that make_refusal makes, which soon closes.
         """
         self._loop = asyncio.get_running_loop()
         self._make_protocol = make_protocol
         self._connections = connections
         self._limit = limit
+        self._refuse_at_once = refuse_at_once
         self._make_refusal = make_refusal
         self._tls = tls
         self._handshake_seconds = handshake_seconds
@@ -152,7 +153,7 @@ class Listener:
                 return
             slack = _SLACK + int(mine * _SLACK_PER_CONNECTION)
             fewest = self._counts.fewest_elsewhere(self._place)
-            has_more = fewest is not None and mine > fewest + slack
+            has_more = fewest is not None and mine > fewest + (slack if fewest else 0)
             if has_more and not self._stepped_back:
                 self._stepped_back = True
                 self._pause(_STEP_BACK_SECONDS)
@@ -191,7 +192,7 @@ class Listener:
             connection = self._accept()
             if connection is None:
                 return
-            if self._tls is not None or not refuse_at_once(connection):
+            if self._tls is not None or not self._refuse_at_once(connection):
                 self._open(connection, self._make_refusal, seconds, self._refusing)
                 later -= 1
 

@@ -14,7 +14,7 @@ from server.config import Settings
 from server.http.accept import Listener
 from server.http.connection import Connections
 from server.http.dispatch import Dispatcher
-from server.http.refusals import Refusal
+from server.http.refusals import Refusal, refuse_at_once
 from server.http.tls import server_context
 from server.jobs.scrub import Scrub
 from server.jobs.sweep import Sweep
@@ -93,6 +93,7 @@ def _listen(settings: Settings, listeners: Sequence[Listener], connections: Conn
             connections,
             connections=lambda: len(connections),
             limit=settings.max_connections,
+            refuse_at_once=refuse_at_once,
             make_refusal=Refusal,
             tls=tls,
             handshake_seconds=settings.header_timeout_seconds,

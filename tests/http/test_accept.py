@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from server.http import accept
 from server.http.accept import ConnectionCounts, Listener
+from server.http.refusals import refuse_at_once
 from server.http.tls import server_context
 from tests.fix_server import make_certificate
 
@@ -71,15 +72,49 @@ async def test_a_worker_with_many_connections_accepts_many_in_a_turn(
     """Its turns are long: one connection in each took ten seconds for a thousand."""
     listener = Listener(listening, ConnectionCounts(1), 0)
 
-    listener.start(Accepted, connections=lambda: 1000, limit=10_000, make_refusal=asyncio.Protocol)
+    listener.start(
+        Accepted,
+        connections=lambda: 1000,
+        limit=10_000,
+        refuse_at_once=refuse_at_once,
+        make_refusal=asyncio.Protocol,
+    )
     turns = await turns_until(CLIENTS)
     await listener.stop()
 
     assert turns < CLIENTS / 2
 
 
+@pytest.mark.parametrize(("theirs", "accepts"), [(0, False), (1, True)])
+async def test_the_second_connection_is_left_to_a_worker_that_has_none(
+    listening: socket.socket, monkeypatch: pytest.MonkeyPatch, theirs: int, accepts: bool
+) -> None:
+    monkeypatch.setattr(accept, "_STEP_BACK_SECONDS", 60.0)  # for good
+    counts = ConnectionCounts(2)
+    counts.publish(1, theirs)
+    listener = Listener(listening, counts, 0)
+
+    listener.start(
+        Accepted,
+        connections=lambda: 1,
+        limit=10_000,
+        refuse_at_once=refuse_at_once,
+        make_refusal=asyncio.Protocol,
+    )
+    await asyncio.sleep(0.05)
+    await listener.stop()
+
+    assert (Accepted.count > 0) == accepts
+
+
 async def test_where_no_worker_has_room_clients_get_a_refusal(full: Listener) -> None:
-    full.start(asyncio.Protocol, connections=lambda: 5, limit=5, make_refusal=Accepted)
+    full.start(
+        asyncio.Protocol,
+        connections=lambda: 5,
+        limit=5,
+        refuse_at_once=refuse_at_once,
+        make_refusal=Accepted,
+    )
     await turns_until(CLIENTS)
     await full.stop()
 
@@ -93,7 +128,13 @@ async def test_those_whose_request_has_come_get_their_answer_from_the_socket(
         client.sendall(b"GET / HTTP/1.1\r\n\r\n")
         client.setblocking(False)
 
-    full.start(asyncio.Protocol, connections=lambda: 5, limit=5, make_refusal=Accepted)
+    full.start(
+        asyncio.Protocol,
+        connections=lambda: 5,
+        limit=5,
+        refuse_at_once=refuse_at_once,
+        make_refusal=Accepted,
+    )
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(30):
         answers = [await loop.sock_recv(client, 1 << 16) for client in clients]
@@ -108,7 +149,13 @@ async def test_those_whose_request_is_still_to_come_are_few_at_a_time(
 ) -> None:
     monkeypatch.setattr(accept, "_REFUSE_SECONDS", 60.0)  # one time only
 
-    full.start(asyncio.Protocol, connections=lambda: 5, limit=5, make_refusal=Accepted)
+    full.start(
+        asyncio.Protocol,
+        connections=lambda: 5,
+        limit=5,
+        refuse_at_once=refuse_at_once,
+        make_refusal=Accepted,
+    )
     await asyncio.sleep(0.3)
     await full.stop()
 
@@ -118,7 +165,13 @@ async def test_those_whose_request_is_still_to_come_are_few_at_a_time(
 async def test_a_full_worker_without_descriptors_waits_for_some(full: Listener) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with capture_logs() as logged:
-        full.start(asyncio.Protocol, connections=lambda: 5, limit=5, make_refusal=Accepted)
+        full.start(
+            asyncio.Protocol,
+            connections=lambda: 5,
+            limit=5,
+            refuse_at_once=refuse_at_once,
+            make_refusal=Accepted,
+        )
         resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
         try:
             await asyncio.sleep(0.3)
@@ -134,7 +187,13 @@ async def test_a_full_worker_without_descriptors_waits_for_some(full: Listener) 
 async def test_a_worker_that_is_full_again_and_again_says_so_once(full: Listener) -> None:
     held = itertools.cycle([4, 5])
     with capture_logs() as logged:
-        full.start(Accepted, connections=lambda: next(held), limit=5, make_refusal=Accepted)
+        full.start(
+            Accepted,
+            connections=lambda: next(held),
+            limit=5,
+            refuse_at_once=refuse_at_once,
+            make_refusal=Accepted,
+        )
         await turns_until(CLIENTS)
     await full.stop()
 
@@ -146,7 +205,13 @@ async def test_clients_are_left_to_a_worker_that_has_room(listening: socket.sock
     counts.publish(1, 4)
     listener = Listener(listening, counts, 0)
 
-    listener.start(Accepted, connections=lambda: 5, limit=5, make_refusal=Accepted)
+    listener.start(
+        Accepted,
+        connections=lambda: 5,
+        limit=5,
+        refuse_at_once=refuse_at_once,
+        make_refusal=Accepted,
+    )
     await asyncio.sleep(0.5)
     await listener.stop()
 
@@ -165,6 +230,7 @@ async def test_handshakes_of_clients_that_are_refused_take_no_place(
         Accepted,
         connections=lambda: 5,
         limit=5,
+        refuse_at_once=refuse_at_once,
         make_refusal=Accepted,
         tls=server_context(tmp_path / "certificate", tmp_path / "key"),
     )

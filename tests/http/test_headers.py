@@ -1,5 +1,7 @@
 """Headers of requests and of answers."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from tests.fix_s3 import S3Client
@@ -26,6 +28,12 @@ async def test_every_answer_has_the_ids_of_s3(s3: S3Client, method: str, target:
     assert first.headers["x-amz-request-id"] != second.headers["x-amz-request-id"]
     assert first.headers["x-amz-id-2"]
     assert "date" in first.headers
+
+
+async def test_workers_give_ids_of_their_own(both_workers: Sequence[S3Client]) -> None:
+    answers = [await s3.get("/-/live") for s3 in both_workers for _ in range(20)]
+
+    assert len({answer.headers["x-amz-request-id"] for answer in answers}) == len(answers)
 
 
 async def test_an_error_document_repeats_the_ids_of_its_headers(s3: S3Client) -> None:

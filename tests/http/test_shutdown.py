@@ -73,6 +73,7 @@ async def test_a_handshake_that_does_not_go_on_is_cut_off(tmp_path: Path) -> Non
             Accepted,
             connections=lambda: 0,
             limit=10,
+            refuse_at_once=lambda _: False,
             make_refusal=asyncio.Protocol,
             tls=tls,
             handshake_seconds=10 * GIVE_UP_SECONDS,

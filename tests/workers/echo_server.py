@@ -63,6 +63,7 @@ async def run_worker(
             Echo,
             connections=lambda: len(OPEN),
             limit=settings.max_connections,
+            refuse_at_once=lambda _: False,
             make_refusal=asyncio.Protocol,
         )
     ready()
