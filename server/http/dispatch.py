@@ -155,7 +155,8 @@ class Dispatcher:
     ) -> None:
         sent = 0
         try:
-            sent = await send(http, reply, exchange.id, pace=self._pace)
+            is_known = bool(exchange.account)
+            sent = await send(http, reply, exchange.id, pace=self._pace, is_known=is_known)
         except (ConnectionError, TimeoutError):
             error_code = error_code or _CLIENT_GONE
         except (StorageError, MetadataError) as error:

@@ -27,10 +27,13 @@ _NO_CONTENT: Final = frozenset({204, 304})
 _JOINED_BYTES: Final = 64 << 10
 
 
-async def send(http: HttpRequest, reply: S3Reply, request_id: str, *, pace: LeastPace) -> int:
+async def send(
+    http: HttpRequest, reply: S3Reply, request_id: str, *, pace: LeastPace, is_known: bool
+) -> int:
     """Send the reply; return the bytes of body that went out.
 
-    The client that takes it too slowly is cut off.
+    A client that takes it too slowly is cut off. is_known: whether the client is one who may make
+    others wait until it has taken it; another's connection is closed, and the rest is the system's.
     Raises ConnectionError where the client is gone, TimeoutError where it was cut off, and what
     the stream of the reply raises; the connection is closed then, short of what was announced.
     """
@@ -43,7 +46,10 @@ async def send(http: HttpRequest, reply: S3Reply, request_id: str, *, pace: Leas
         body = b"" if http.method == "HEAD" else reply.body
         length = len(reply.body) if reply.content_length is None else reply.content_length
         _write_whole(http, _head(reply, request_id, length, http), body)
-        await drained(http, len(body), pace)
+        if is_known:
+            await drained(http, len(body), pace)
+        elif not http.is_drained:
+            http.keep_alive = False
         return len(body)
     except BaseException:
         # The length that was announced is the only way left to tell that the body is not whole. A

@@ -56,6 +56,7 @@ class Batch(Generic[Question, Answer]):
         all; statement_timeout, which leaves the connection in order, should be shorter.
     repeatable: a question may be asked again after a connection broke under it. Never a write:
         its outcome is unknown (D2).
+    gave_up: called with the questions of a batch whose outcome is unknown; they are told after it.
     patience_seconds: how long the lane waits at most for those whom it has just answered. 0 where
         who was answered has something else to do first, and with several lanes.
     """
@@ -70,6 +71,7 @@ class Batch(Generic[Question, Answer]):
         waiting: int,
         repeatable: bool,
         timeout_seconds: float,
+        gave_up: Callable[[Sequence[Question]], Awaitable[None]] | None = None,
         patience_seconds: float = 0,
     ) -> None:
         if patience_seconds and lanes > 1:
@@ -78,6 +80,7 @@ class Batch(Generic[Question, Answer]):
         self._connect = connect
         self._largest = largest
         self._waiting = waiting
+        self._gave_up = gave_up
         self._patience_seconds = patience_seconds
         self._tries = 2 if repeatable else 1
         self._timeout_seconds = timeout_seconds
@@ -212,12 +215,16 @@ class Batch(Generic[Question, Answer]):
         for _ in range(self._tries):
             if self._is_paused:
                 break
+            is_sent = False
             try:
                 async with asyncio.timeout(self._timeout_seconds):
                     connection = await self._usable(connection)
+                    is_sent = True
                     answers = await self._without_deadlock(connection, questions)
             except (*UNAVAILABLE, TimeoutError) as error:
                 failure = MetadataUnavailable(str(error))
+                if self._gave_up is not None and is_sent and _is_unknown(error):
+                    await self._gave_up(questions)
                 await _discard(connection)
                 connection = None
             except asyncio.CancelledError:
@@ -267,6 +274,11 @@ class Batch(Generic[Question, Answer]):
             with contextlib.suppress(pg.DeadlockDetected, pg.SerializationFailure):
                 return await self._answer(connection, questions)
         return await self._answer(connection, questions)
+
+
+def _is_unknown(error: Exception) -> bool:
+    # A PostgreSQL that refuses a statement, or ends, says so, with a code.
+    return getattr(error, "sqlstate", None) is None
 
 
 def _fail(batch: Iterable[tuple[object, asyncio.Future[Answer]]], error: BaseException) -> None:

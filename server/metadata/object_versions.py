@@ -4,7 +4,6 @@ Nothing here knows HTTP: a row that is not there is None, not an error. Function
 several questions answer them in one statement, and commit it where they say so.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, LiteralString
@@ -14,6 +13,7 @@ from psycopg.rows import TupleRow
 
 from server.metadata import blobs, settings_revision
 from server.metadata.connection import Connection
+from server.metadata.settling import results
 from server.model.blob import Blob, BlobBody, InlineBody, ManifestBody
 from server.model.checksum import Checksum, ChecksumAlgorithm, ChecksumType
 from server.model.names import BlobDigest, ETag, ObjectKey, VersionId
@@ -214,17 +214,10 @@ async def _put_current(conn: Connection, questions: Sequence[Put], revision: int
         await blobs.lock_for_writing(
             conn, [q.content.body.blob for q in questions if isinstance(q.content.body, BlobBody)]
         )
-        await _publish_all(staged)
+        # None may go on after the digests are unlocked, also where one fails.
+        await results([publish() for publish in staged])
         await conn.execute(_PUT, values, prepare=True, binary=True)
     return True
-
-
-async def _publish_all(staged: Sequence[Publish]) -> None:
-    # To the end, also where one fails: none may go on after the digests are unlocked.
-    outcomes = await asyncio.gather(*(publish() for publish in staged), return_exceptions=True)
-    for outcome in outcomes:
-        if outcome is not None:
-            raise outcome
 
 
 async def put(conn: Connection, bucket_id: int, key: ObjectKey, content: ObjectContent) -> datetime:

@@ -18,6 +18,7 @@ from weakref import WeakSet
 import structlog
 
 from server.metadata.connection import UNAVAILABLE, Connection
+from server.metadata.fence import Fence
 
 # A batch that is under way for so long makes us ask whether PostgreSQL is there. It may be: a disk
 # that is busy holds up commits, too.
@@ -39,7 +40,7 @@ class Outage:
 
     connect: opens one. silent_since: returns when what is longest under way was begun, on the clock
     of time.monotonic, or None. scanning_since: the same of scans, which silent_since leaves out.
-    began, ended: called when an outage does.
+    began, ended: called when an outage does. fence: raised before it ends.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Outage:
         scanning_since: Callable[[], float | None],
         began: Callable[[], None],
         ended: Callable[[], None],
+        fence: Fence,
     ) -> None:
         self._connect = connect
         self._silent_since = silent_since
@@ -57,6 +59,7 @@ class Outage:
         self._answered = 0.0  # when a probe was, on the same clock
         self._began = began
         self._ended = ended
+        self._fence = fence
         self._suspicion = asyncio.Event()
         self._connections: WeakSet[Connection] = WeakSet()
         self.is_on = False
@@ -75,6 +78,8 @@ class Outage:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_SECONDS):
                     await self._suspicion.wait()
+            if self._fence.is_needed:
+                await self._fence.raised()  # it could not be when it was first tried
             if self._suspicion.is_set() or self._is_silent():
                 self._suspicion.clear()
                 if not await self._answers():
@@ -92,10 +97,10 @@ class Outage:
         _log.error("PostgreSQL is away")
         self._began()
         # Whoever waits for an answer learns now that there is none. What a write came to is unknown
-        # then, as after any broken connection (D2).
+        # then, as after any broken connection (D2), until the fence is raised.
         for connection in list(self._connections):
             _cut(connection)
-        while not await self._answers():  # noqa: ASYNC110 - nobody tells us
+        while not (await self._answers() and await self._fence.raised()):  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(_RETRY_SECONDS)
         self.is_on = False
         self._suspicion.clear()

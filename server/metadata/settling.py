@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
-from typing import Any
+from collections.abc import Awaitable, Iterable
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
 
 
 async def settled(future: asyncio.Future[Any]) -> None:
@@ -16,3 +19,18 @@ async def settled(future: asyncio.Future[Any]) -> None:
             await asyncio.wait([future])
     if not future.cancelled():
         future.exception()  # asyncio would print it when the future is dropped
+
+
+async def results(works: Iterable[Awaitable[Result]]) -> list[Result]:
+    """Return the results of all, in order, once all have ended; raise the first error only then.
+
+    asyncio.gather leaves the others to themselves where one fails: what they change would come
+    after the answer that says that it failed.
+    """
+    outcomes = await asyncio.gather(*works, return_exceptions=True)
+    found: list[Result] = []
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+        found.append(outcome)
+    return found

@@ -25,7 +25,8 @@ from server.metadata.connection import (
     unhurried,
 )
 from server.metadata.errors import MetadataOverloaded, MetadataUnavailable, RowsUnreadable
-from server.metadata.job_locks import try_lock
+from server.metadata.fence import Fence
+from server.metadata.job_locks import HeldLock
 from server.metadata.object_versions import Delete, Find, Publish, Put
 from server.metadata.outage import Outage, is_dead
 from server.metadata.settings_cache import SettingsCache
@@ -74,12 +75,15 @@ class Metadata:
         self._url = url
         self._batches: list[Batch[Any, Any]] = []
         self._timeout_seconds = timeout_seconds
+        connect_anew = partial(connect, url, timeout_seconds=timeout_seconds)
+        self._fence = Fence(connect_anew)
         self._outage = Outage(
-            partial(connect, url, timeout_seconds=timeout_seconds),
+            connect_anew,
             silent_since=self._silent_since,
             scanning_since=lambda: min(self._scanning.values(), default=None),
             began=self._pause,
             ended=self._resume,
+            fence=self._fence,
         )
         # When each connection of the pool was lent: to whom waits for little, and for scans.
         self._borrowed: dict[int, float] = {}
@@ -203,21 +207,15 @@ class Metadata:
         async with self.connection() as conn, conn.transaction():
             yield conn
 
-    @contextlib.asynccontextmanager
-    async def alone(self, job: str) -> AsyncIterator[bool]:
-        """Yield whether this is now the only process, of all nodes, that does the job.
+    def alone(self, job: str) -> AbstractAsyncContextManager[HeldLock | None]:
+        """Yield the lock of the job, or None where another process, of any node, does it now.
 
         On a connection of its own: a job that held one of the pool's while it waits for another
         would wait for ever where there is only one.
 
         Raises MetadataUnavailable.
         """
-        try:
-            conn = await connect(self._url, timeout_seconds=self._timeout_seconds)
-            async with conn:
-                yield await try_lock(conn, job)
-        except UNAVAILABLE as error:
-            raise MetadataUnavailable(str(error)) from error
+        return HeldLock.if_free(self._url, job, timeout_seconds=self._timeout_seconds)
 
     async def write(
         self, allowed: Allowed, bucket_id: int, change: Callable[[Connection], Awaitable[Row]]
@@ -268,6 +266,7 @@ class Metadata:
             largest=_LARGEST_BATCH,
             waiting=_WAITING,
             repeatable=repeatable,
+            gave_up=None if repeatable else self._gave_up,
             # statement_timeout comes first and leaves the connection usable.
             timeout_seconds=self._timeout_seconds * 2,
             patience_seconds=_PATIENCE_SECONDS if patient else 0,
@@ -283,6 +282,12 @@ class Metadata:
             raise
         await self._outage.opened(connection)
         return connection
+
+    async def _gave_up(self, questions: Sequence[Any]) -> None:
+        """Take note of a batch of Put or Delete of which nobody knows what came of it (D2)."""
+        self._fence.need(question.bucket_id for question in questions)
+        if not self._outage.is_on:  # whose end raises it
+            await self._fence.raised()
 
     def _silent_since(self) -> float | None:
         batches = (batch.under_way_since for batch in self._batches)

@@ -3,11 +3,9 @@
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
 """
 
-import asyncio
-from collections.abc import Sequence
-
 from server.deleting import delete_if
 from server.errors import ErrorCode, S3Error
+from server.metadata.settling import results
 from server.operation import BucketRequest, S3Reply, Stores
 from server.rules.checksum_headers import check_digest_sent
 from server.rules.conditional import parse_etag_list
@@ -40,7 +38,9 @@ async def delete_objects(request: BucketRequest, stores: Stores) -> S3Reply:
 
     outcomes: list[Deleted | NotDeleted] = []
     for start in range(0, len(wanted.objects), _AT_ONCE):
-        outcomes += await _delete_some(request, stores, wanted.objects[start : start + _AT_ONCE])
+        some = wanted.objects[start : start + _AT_ONCE]
+        # To the end of all: none may be deleted after a 503, when the client may have written it.
+        outcomes += await results([_delete_one(request, stores, one) for one in some])
 
     body = delete_result(
         deleted=[
@@ -49,12 +49,6 @@ async def delete_objects(request: BucketRequest, stores: Stores) -> S3Reply:
         errors=[outcome for outcome in outcomes if isinstance(outcome, NotDeleted)],
     )
     return S3Reply(headers={"Content-Type": "application/xml"}, body=body)
-
-
-async def _delete_some(
-    request: BucketRequest, stores: Stores, objects: Sequence[ObjectIdentifier]
-) -> Sequence[Deleted | NotDeleted]:
-    return await asyncio.gather(*(_delete_one(request, stores, one) for one in objects))
 
 
 async def _delete_one(

@@ -2,9 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
-from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -15,94 +12,18 @@ from server.metadata.connection import Connection, connect
 from server.metadata.errors import MetadataUnavailable
 from server.metadata.outage import is_dead
 from server.metadata.store import Metadata
-
-GIVE_UP_SECONDS = 20
-
-
-class Wire:
-    """Passes on what metadata and PostgreSQL say to one another, until it is told to be silent."""
-
-    def __init__(self, path: Path, target: str) -> None:
-        self.path = path
-        self._target = target
-        self._open = asyncio.Event()
-        self._open.set()
-        self.writers: list[asyncio.StreamWriter] = []
-
-    def fall_silent(self) -> None:
-        self._open.clear()
-
-    def speak(self) -> None:
-        self._open.set()
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there_reader, there_writer = await asyncio.open_unix_connection(self._target)
-        self.writers += [writer, there_writer]
-        await asyncio.gather(
-            self._pass_on(reader, there_writer), self._pass_on(there_reader, writer)
-        )
-
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while piece := await reader.read(1 << 16):
-                await self._open.wait()
-                writer.write(piece)
-                await writer.drain()
-        except ConnectionError:
-            pass
-        finally:
-            writer.close()
+from tests.metadata.wire import GIVE_UP_SECONDS, Wire, is_answered, until_answered
 
 
 @pytest.fixture
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outage, "SILENT_SECONDS", 0.3)
-    monkeypatch.setattr(outage, "PROBE_SECONDS", 1.0)
-    monkeypatch.setattr(outage, "_LOOK_SECONDS", 0.1)
-
-
-@pytest.fixture
-async def wire(database_url: str, tmp_path: Path) -> AsyncIterator[Wire]:
-    where = psycopg.conninfo.conninfo_to_dict(database_url)
-    if not str(where.get("host", "")).startswith("/"):
-        pytest.skip("the PostgreSQL of the tests has no socket that we could stand before")
-    wire = Wire(tmp_path / ".s.PGSQL.5432", f"{where['host']}/.s.PGSQL.{where['port']}")
-    server = await asyncio.start_unix_server(wire.serve, wire.path)
-    yield wire
-    wire.speak()
-    server.close()
-    for writer in wire.writers:
-        writer.close()
-
-
-@pytest.fixture
-async def metadata(hurry: None, database_url: str, wire: Wire) -> AsyncIterator[Metadata]:
-    where = psycopg.conninfo.conninfo_to_dict(database_url)
-    host = quote(str(wire.path.parent), safe="")
-    url = f"postgresql://{where['user']}@/{where['dbname']}?host={host}&port=5432"
-    async with Metadata.opened(url, connections=2, timeout_seconds=60) as opened:
-        await opened.settings.refresh()
-        yield opened
-
-
-async def is_answered(metadata: Metadata) -> bool:
-    try:
-        await metadata.settings.refresh()
-    except MetadataUnavailable:
-        return False
-    return True
+def metadata(behind_wire: Metadata) -> Metadata:
+    return behind_wire
 
 
 async def until_refused(metadata: Metadata) -> None:
     async with asyncio.timeout(GIVE_UP_SECONDS):
         while await is_answered(metadata):
             pass
-
-
-async def until_answered(metadata: Metadata) -> None:
-    async with asyncio.timeout(GIVE_UP_SECONDS):
-        while not await is_answered(metadata):  # noqa: ASYNC110 - nobody tells us
-            await asyncio.sleep(0.05)
 
 
 async def test_a_question_that_is_never_answered_is_given_up_long_before_its_own_limit(

@@ -1,0 +1,74 @@
+"""Writes that were given up: none takes effect any more once its client may have gone on.
+
+A statement that was sent may still be on its way when its connection is cut: in the buffer of a
+socket, in a proxy, before a PostgreSQL that stands still. Its client was told 503, writes again, is
+answered 200, and then the old one arrives. But every write holds its buckets while it is carried
+out, and names the settings revision that it was decided under (settings_hold). So whoever locks the
+writers of those buckets out for a moment, and moves the revision, has waited for those that were
+under way, and has those refused that are still to come.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final, LiteralString
+
+from psycopg import errors as pg
+
+from server.metadata import settings_revision
+from server.metadata.connection import UNAVAILABLE, Connection
+
+# How long it may take in all: a client waits for its 503 meanwhile.
+_RAISE_SECONDS: Final = 4.0
+# How long the writers of those buckets may be held up by one that does not end.
+_HELD_UP: Final[LiteralString] = "SET LOCAL lock_timeout = '1s'"
+
+_LOCK_OUT_WRITERS: Final[LiteralString] = """
+    SELECT pg_advisory_xact_lock(bucket_id)
+      FROM (SELECT DISTINCT unnest(%(bucket_ids)s::bigint[]) AS bucket_id ORDER BY 1) AS ordered
+"""
+
+
+class Fence:
+    """The fence of one worker.
+
+    connect: opens a connection.
+    """
+
+    def __init__(self, connect: Callable[[], Awaitable[Connection]]) -> None:
+        self._connect = connect
+        self._bucket_ids: set[int] = set()
+
+    def need(self, bucket_ids: Iterable[int]) -> None:
+        """Take note that writes to these buckets were given up: nobody knows what came of them."""
+        self._bucket_ids.update(bucket_ids)
+
+    @property
+    def is_needed(self) -> bool:
+        """Return whether some were given up since it was last raised."""
+        return bool(self._bucket_ids)
+
+    async def raised(self) -> bool:
+        """Have what was given up end, or be refused; return whether that could be done now."""
+        bucket_ids = list(self._bucket_ids)
+        if not bucket_ids:
+            return True
+        try:
+            async with asyncio.timeout(_RAISE_SECONDS), await self._connect() as conn:
+                await _raise(conn, bucket_ids)
+        except pg.ReadOnlySqlTransaction:
+            pass  # no write takes effect there
+        except (*UNAVAILABLE, TimeoutError, OSError):
+            return False
+        self._bucket_ids.difference_update(bucket_ids)
+        return True
+
+
+async def _raise(conn: Connection, bucket_ids: list[int]) -> None:
+    try:
+        async with conn.transaction():
+            await conn.execute(_HELD_UP)
+            await conn.execute(_LOCK_OUT_WRITERS, {"bucket_ids": bucket_ids})
+            await settings_revision.bump(conn)
+    except pg.LockNotAvailable:
+        # One stands still in the middle of it, and must not keep all others from being refused.
+        await settings_revision.bump(conn)
