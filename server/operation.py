@@ -121,18 +121,20 @@ class ServiceOperation:
 
 @value()
 class NewBucketOperation:
-    """CreateBucket: the bucket need not exist."""
+    """CreateBucket: the bucket need not exist. reads_body: see ObjectOperation."""
 
     name: str
     handler: Callable[[NewBucketRequest, Stores], Awaitable[S3Reply]] | None = None
+    reads_body: bool = False
 
 
 @value()
 class BucketOperation:
-    """An operation on a bucket that must exist."""
+    """An operation on a bucket that must exist. reads_body: see ObjectOperation."""
 
     name: str
     handler: Callable[[BucketRequest, Stores], Awaitable[S3Reply]] | None = None
+    reads_body: bool = False
 
 
 @value()
@@ -142,6 +144,8 @@ class ObjectOperation:
     checks_revision: every store call of the handler carries the revision that the grant was decided
         under, so the decision may come from the cache. Where it is False the cache is brought up to
         date before the decision: one more round trip, and nothing to remember.
+    reads_body: the handler verifies the body. Where it is False a body was read, held to what was
+        signed of it and dropped before: who forgets the flag finds no body.
     streams_body: the body may be aws-chunked; elsewhere S3 refuses the streaming payload modes.
     states_object_checksum: a checksum in a header is that of the object which the request makes,
         not that of its body.
@@ -150,6 +154,7 @@ class ObjectOperation:
     name: str
     handler: Callable[[ObjectRequest, Stores], Awaitable[S3Reply]] | None = None
     checks_revision: bool = False
+    reads_body: bool = False
     streams_body: bool = False
     states_object_checksum: bool = False
 

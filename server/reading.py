@@ -19,7 +19,11 @@ from server.model.object_version import ObjectContent, ObjectVersion
 from server.model.value import value
 from server.operation import ObjectRequest, Stores, Stream
 from server.rules.checksums import checksum_of
-from server.rules.conditional import check_read_conditions, parse_read_conditions
+from server.rules.conditional import (
+    check_read_conditions,
+    if_range_holds,
+    parse_read_conditions,
+)
 from server.rules.etags import quote_etag
 from server.rules.http_dates import format_http_date
 from server.rules.multipart import parse_part_number
@@ -95,7 +99,7 @@ async def find_for_read(
     )
     if number is not None:
         return version, await _select_part(stores, version.content, number)
-    return version, _select_range(request.headers, version.content.size)
+    return version, _select_range(request.headers, version)
 
 
 def read_headers(version: ObjectVersion, selection: Selection, *, checksum: bool) -> dict[str, str]:
@@ -116,7 +120,7 @@ def read_headers(version: ObjectVersion, selection: Selection, *, checksum: bool
     if checksum and content.checksum is not None and is_whole:
         headers[content.checksum.algorithm.header] = content.checksum.value
         headers["x-amz-checksum-type"] = str(content.checksum.type)
-    if selection.is_partial and content.size:
+    if selection.is_partial and selection.length:  # no Content-Range can say "no bytes"
         headers["Content-Range"] = f"bytes {selection.first}-{selection.last}/{content.size}"
     if selection.parts is not None:
         headers["x-amz-mp-parts-count"] = str(selection.parts)
@@ -216,11 +220,17 @@ async def slices_in_order(
             position += piece.length
 
 
-def _select_range(headers: Mapping[str, str], size: int) -> Selection:
-    header = headers.get("range")
-    selected = None if header is None else parse_range(header, size)
+def _select_range(headers: Mapping[str, str], version: ObjectVersion) -> Selection:
+    content = version.content
+    header, if_range = headers.get("range"), headers.get("if-range")
+    # Before the range is looked at: one that lies behind the end of a newer version is no error.
+    if if_range is not None and not if_range_holds(
+        if_range, etag=content.etag, last_modified=version.last_modified
+    ):
+        header = None
+    selected = None if header is None else parse_range(header, content.size)
     if selected is None:
-        return Selection(0, size - 1, is_partial=False, parts=None)
+        return Selection(0, content.size - 1, is_partial=False, parts=None)
     return Selection(*selected, is_partial=True, parts=None)
 
 

@@ -56,7 +56,7 @@ _BUCKET: Final[Sequence[Route[BucketOperation | NewBucketOperation]]] = [
     ("GET", "", "", BucketOperation("ListObjects", list_objects)),
     ("GET", "list-type=2", "", BucketOperation("ListObjectsV2", list_objects_v2)),
     ("HEAD", "", "", BucketOperation("HeadBucket", head_bucket)),
-    ("PUT", "", "", NewBucketOperation("CreateBucket", create_bucket)),
+    ("PUT", "", "", NewBucketOperation("CreateBucket", create_bucket, reads_body=True)),
     ("POST", "", "", BucketOperation("PostObject")),
     (
         "POST",
@@ -80,7 +80,7 @@ _BUCKET: Final[Sequence[Route[BucketOperation | NewBucketOperation]]] = [
     ("GET", "cors", "", BucketOperation("GetBucketCors")),
     ("PUT", "cors", "", BucketOperation("PutBucketCors")),
     ("DELETE", "cors", "", BucketOperation("DeleteBucketCors")),
-    ("POST", "delete", "", BucketOperation("DeleteObjects", delete_objects)),
+    ("POST", "delete", "", BucketOperation("DeleteObjects", delete_objects, reads_body=True)),
     ("GET", "encryption", "", BucketOperation("GetBucketEncryption")),
     ("PUT", "encryption", "", BucketOperation("PutBucketEncryption")),
     ("DELETE", "encryption", "", BucketOperation("DeleteBucketEncryption")),
@@ -189,7 +189,9 @@ _OBJECT: Final[Sequence[Route[ObjectOperation]]] = [
         "PUT",
         "",
         "",
-        ObjectOperation("PutObject", put_object, checks_revision=True, streams_body=True),
+        ObjectOperation(
+            "PutObject", put_object, checks_revision=True, reads_body=True, streams_body=True
+        ),
     ),
     ("PUT", "", "x-amz-copy-source", ObjectOperation("CopyObject", copy_object)),
     (
@@ -210,7 +212,7 @@ _OBJECT: Final[Sequence[Route[ObjectOperation]]] = [
         "PUT",
         "partNumber&uploadId",
         "",
-        ObjectOperation("UploadPart", upload_part, streams_body=True),
+        ObjectOperation("UploadPart", upload_part, reads_body=True, streams_body=True),
     ),
     (
         "PUT",
@@ -223,7 +225,10 @@ _OBJECT: Final[Sequence[Route[ObjectOperation]]] = [
         "uploadId",
         "",
         ObjectOperation(
-            "CompleteMultipartUpload", complete_multipart_upload, states_object_checksum=True
+            "CompleteMultipartUpload",
+            complete_multipart_upload,
+            reads_body=True,
+            states_object_checksum=True,
         ),
     ),
     ("POST", "uploads", "", ObjectOperation("CreateMultipartUpload", create_multipart_upload)),
@@ -263,7 +268,9 @@ _OBJECT: Final[Sequence[Route[ObjectOperation]]] = [
         "PUT",
         "tagging&[versionId]",
         "",
-        ObjectOperation("PutObjectTagging", put_object_tagging, checks_revision=True),
+        ObjectOperation(
+            "PutObjectTagging", put_object_tagging, checks_revision=True, reads_body=True
+        ),
     ),
     (
         "DELETE",

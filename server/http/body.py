@@ -37,6 +37,8 @@ _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _MAX_LENGTH: Final = 2**63 - 1
 _WITH_BODY: Final = frozenset({"PUT", "POST"})
 _EMPTY_SHA256: Final = hashlib.sha256().digest()
+# Of a body that its operation has no use for: some clients send a newline, or an empty document.
+_MAX_UNWANTED: Final = 64 << 10
 
 
 class HttpBody:
@@ -83,7 +85,7 @@ class HttpBody:
         if http.method in _WITH_BODY:
             self._read_claims(has_checksum=has_checksum)
         if isinstance(payload, SignedPayload) and not http.has_body:
-            # An operation that reads no body would not look at what was signed.
+            # Known before any byte could come.
             check_content_sha256(payload.sha256, _EMPTY_SHA256)
 
     def arrived(self, limit: int) -> bytes | None:
@@ -102,10 +104,7 @@ class HttpBody:
         """Yield the decoded bytes. Raises S3Error where the client breaks off or breaks a rule."""
         if self.length is None:
             raise S3Error(ErrorCode.MissingContentLength)
-        # Nobody said what a client of HTTP/1.0 makes of an interim answer.
-        expects = self._headers.get("expect", "").lower() == "100-continue"
-        if expects and self._http.is_http_11:
-            self._say_continue()
+        self._say_continue_where_expected()
         if self._decoder is None:
             async for raw in self._from_wire():
                 yield raw
@@ -149,11 +148,37 @@ class HttpBody:
         # Before anything is read of it, and before the client is told to go on.
         self._memory_taken = self._memory.take(self.length or 0)
         digests = BodyDigests(self.checksum_algorithm, blocks=False)
-        # aiohttp delivers no more than the Content-Length, which was just compared.
-        document = b"".join([piece async for piece in self.pieces()])
+        # aiohttp delivers no more than the Content-Length, which was just compared. Not a list: a
+        # client may send segments of a byte or two, and each is an object of forty.
+        gathered = bytearray()
+        async for piece in self.pieces():
+            gathered += piece
+        document = bytes(gathered)
         digests.update(document)
         self.verify(digests)
         return document
+
+    async def verify_unwanted(self) -> None:
+        """Hold to its signed SHA-256 a body that the operation does not read; nothing else is.
+
+        Raises S3Error MaxMessageLengthExceeded above 64 KiB. Called before the operation.
+        """
+        if not isinstance(self._payload, SignedPayload):
+            return
+        too_large = S3Error(
+            ErrorCode.MaxMessageLengthExceeded, MaxMessageLengthBytes=str(_MAX_UNWANTED)
+        )
+        length = self._length("content-length")
+        if length is not None and length > _MAX_UNWANTED:
+            raise too_large
+        self._say_continue_where_expected()
+        sha256, size = hashlib.sha256(), 0
+        async for piece in self._from_wire():
+            size += len(piece)
+            if size > _MAX_UNWANTED:  # in chunks, which announce no length
+                raise too_large
+            sha256.update(piece)
+        check_content_sha256(self._payload.sha256, sha256.digest())
 
     def close(self) -> None:
         """Let go of the document, if there was one; the request has ended."""
@@ -205,7 +230,11 @@ class HttpBody:
         algorithm = self._checksum.algorithm
         return parse_trailer_value(algorithm, self._decoder.trailers[algorithm.header])
 
-    def _say_continue(self) -> None:
+    def _say_continue_where_expected(self) -> None:
+        # Nobody said what a client of HTTP/1.0 makes of an interim answer.
+        expects = self._headers.get("expect", "").lower() == "100-continue"
+        if not expects or not self._http.is_http_11:
+            return
         try:
             self._http.write(_CONTINUE)
         except ConnectionError as error:

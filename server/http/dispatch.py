@@ -205,19 +205,22 @@ class Dispatcher:
         fields = partial(self._fields, http, exchange, headers, address, decision)
         match operation:
             case ServiceOperation(handler=handler) if handler is not None:
-                return await handler(S3Request(**fields()), self._stores)
+                return await handler(S3Request(**await fields()), self._stores)
             case NewBucketOperation(handler=handler) if handler is not None:
                 name = check_bucket_name(address.bucket or "")
-                return await handler(NewBucketRequest(bucket_name=name, **fields()), self._stores)
+                known = await fields(reads_body=operation.reads_body)
+                return await handler(NewBucketRequest(bucket_name=name, **known), self._stores)
             case BucketOperation(handler=handler) if handler is not None:
-                return await handler(BucketRequest(**fields()), self._stores)
+                known = await fields(reads_body=operation.reads_body)
+                return await handler(BucketRequest(**known), self._stores)
             case ObjectOperation(handler=handler) if handler is not None:
                 key = parse_key(address.key)
-                of_body = fields(
+                known = await fields(
+                    reads_body=operation.reads_body,
                     may_stream=operation.streams_body,
                     has_checksum=not operation.states_object_checksum,
                 )
-                return await handler(ObjectRequest(key=key, **of_body), self._stores)
+                return await handler(ObjectRequest(key=key, **known), self._stores)
             case _:
                 raise S3Error(
                     ErrorCode.NotImplemented,
@@ -225,7 +228,7 @@ class Dispatcher:
                     Operation=operation.name,
                 )
 
-    def _fields(
+    async def _fields(
         self,
         http: HttpRequest,
         exchange: Exchange,
@@ -233,6 +236,7 @@ class Dispatcher:
         address: Address,
         decision: Decision,
         *,
+        reads_body: bool = False,
         may_stream: bool = False,
         has_checksum: bool = True,
     ) -> dict[str, Any]:
@@ -249,6 +253,8 @@ class Dispatcher:
             pace=self._pace,
             memory=self._documents,
         )
+        if http.has_body and not reads_body:
+            await exchange.body.verify_unwanted()
         return {
             "id": exchange.id,
             "method": http.method,

@@ -75,12 +75,15 @@ async def nth_part(conn: Connection, manifest_id: int, nth: int) -> PlacedPart |
 async def parts(
     conn: Connection, manifest_id: int, *, after: int, limit: int
 ) -> tuple[Sequence[Part], bool]:
-    """Return at most limit parts with numbers above `after`, by number, and whether more follow."""
+    """Return at most limit parts with numbers above `after`, by number, and whether more follow.
+
+    limit: 0 is followed by nothing, as a listing of no keys: its reader would go on for ever.
+    """
     cursor = await conn.execute(
         _PARTS, {"manifest_id": manifest_id, "after": after, "limit": limit + 1}
     )
     rows = await cursor.fetchall()
-    return [part_of(row) for row in rows[:limit]], len(rows) > limit
+    return [part_of(row) for row in rows[:limit]], 0 < limit < len(rows)
 
 
 async def slices(conn: Connection, manifest_id: int, *, first: int, last: int) -> Sequence[Slice]:

@@ -114,6 +114,18 @@ def check_read_conditions(
         raise S3Error(ErrorCode.PreconditionFailed, Condition=failed)
 
 
+def if_range_holds(if_range: str, *, etag: ETag, last_modified: datetime) -> bool:
+    """Return whether the version is exactly the one that If-Range names; else Range is ignored.
+
+    if_range: value as sent: one strong ETag in its quotes, or the Last-Modified of the version.
+        Anything else, a weak ETag too, names no version.
+    last_modified: whole seconds.
+
+    Source: RFC 9110 section 13.1.5.
+    """
+    return if_range == quote_etag(etag) or parse_http_date(if_range) == last_modified
+
+
 def parse_copy_source_conditions(headers: Mapping[str, str]) -> ReadConditions | None:
     """Return the x-amz-copy-source-if-… conditions, or None where there is none.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from server.blobs.layout import open_layout
 from server.blobs.read_only import ReadOnlyFlag
 from server.blobs.receiving import PIECE_BYTES, ReceivedBlob, ReceivedInline
 from server.blobs.store import BlobStore
@@ -316,6 +317,27 @@ async def test_receive_takes_as_much_memory_for_a_large_body_as_for_a_small_one(
 
     assert received.digests.size == 64 * MIB
     assert peak < 5 * PIECE_BYTES
+
+
+async def test_receive_does_not_keep_the_tiny_pieces_that_a_small_body_comes_in(
+    root: Path,
+) -> None:
+    """A piece of two bytes is an object of forty, and joining it takes another eighty."""
+    open_layout(root, ReadOnlyFlag())
+    data = random_bytes(96 << 10)
+    store = BlobStore.open(
+        root, inline_limit=len(data), threads=1, read_only=ReadOnlyFlag(), reserve_bytes=0
+    )
+
+    tracemalloc.start()
+    async with store.receive(BodyOf(data, piece_bytes=2)) as received:
+        peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    store.close()
+
+    assert isinstance(received, ReceivedInline)
+    assert received.data == data
+    assert peak < 10 * len(data)
 
 
 async def test_receive_blob_keeps_even_an_empty_body_in_a_file(store: BlobStore) -> None:

@@ -197,6 +197,50 @@ async def test_get_object_decides_its_conditions_before_its_range(
     assert (await s3.get(f"/{bucket}/key", headers=headers)).status == 304
 
 
+@pytest.mark.parametrize(
+    ("if_range", "status", "body"),
+    [
+        pytest.param(ETAG, 206, INLINE[2:6], id="still the same"),
+        pytest.param('"a"', 200, INLINE, id="another one"),
+        pytest.param(f"W/{ETAG}", 200, INLINE, id="weakly the same"),
+        pytest.param(PAST, 200, INLINE, id="of another time"),
+        pytest.param("rubbish", 200, INLINE, id="neither ETag nor date"),
+    ],
+)
+async def test_get_object_returns_the_range_only_of_the_version_that_if_range_names(
+    s3: S3Client, bucket: str, if_range: str, status: int, body: bytes
+) -> None:
+    """Source: RFC 9110 section 13.1.5."""
+    await s3.put(f"/{bucket}/key", body=INLINE)
+
+    headers = {"Range": "bytes=2-5", "If-Range": if_range}
+    read = await s3.get(f"/{bucket}/key", headers=headers)
+
+    assert (read.status, read.body) == (status, body)
+    assert ("content-range" in read.headers) == (status == 206)
+
+
+async def test_get_object_takes_its_last_modified_as_if_range(s3: S3Client, bucket: str) -> None:
+    await s3.put(f"/{bucket}/key", body=INLINE)
+    shown = (await s3.head(f"/{bucket}/key")).headers["last-modified"]
+
+    headers = {"Range": "bytes=2-5", "If-Range": shown}
+
+    assert (await s3.get(f"/{bucket}/key", headers=headers)).status == 206
+
+
+async def test_get_object_does_not_judge_a_range_that_if_range_takes_away(
+    s3: S3Client, bucket: str
+) -> None:
+    """A client that goes on with a longer object that was replaced meanwhile."""
+    await s3.put(f"/{bucket}/key", body=INLINE)
+
+    headers = {"Range": "bytes=99-", "If-Range": '"a"'}
+    read = await s3.get(f"/{bucket}/key", headers=headers)
+
+    assert (read.status, read.body) == (200, INLINE)
+
+
 async def test_get_object_answers_with_the_headers_that_the_query_overrides(
     s3: S3Client, bucket: str
 ) -> None:

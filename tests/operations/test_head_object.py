@@ -19,6 +19,7 @@ VARYING = ("x-amz-request-id", "x-amz-id-2", "date")
         pytest.param("", {"If-Match": '"a"'}, id="condition that does not"),
         pytest.param("", {"If-None-Match": "*"}, id="not modified"),
         pytest.param("", {"Range": "bytes=2-4"}, id="range"),
+        pytest.param("", {"Range": "bytes=2-4", "If-Range": '"a"'}, id="range of another version"),
         pytest.param("", {"Range": "bytes=100000-"}, id="range behind the end"),
         pytest.param("?partNumber=2", {}, id="no such part"),
         pytest.param("?partNumber=x", {}, id="no part number"),

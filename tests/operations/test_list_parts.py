@@ -49,6 +49,7 @@ async def test_list_parts_tells_all_of_every_part(bucket: str, upload: Upload) -
             "&max-parts=9999", ["1", "2", "5", "10000"], "false", ["10000"], id="more than all"
         ),
         pytest.param("&part-number-marker=10000", [], "false", ["0"], id="behind all"),
+        pytest.param("&max-parts=0", [], "false", ["0"], id="none"),
     ],
 )
 async def test_list_parts_comes_in_pages(

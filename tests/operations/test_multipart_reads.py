@@ -63,6 +63,17 @@ async def test_part_number_reads_one_part_and_tells_how_many_there_are(
         assert answer.headers["content-range"] == head.headers["content-range"]
 
 
+async def test_an_empty_part_has_no_content_range(s3: S3Client, bucket: str) -> None:
+    """RFC 9110 section 14.4: a range ends no earlier than it begins."""
+    path = (await stored(s3, bucket, "key", FIRST, b"")).path
+
+    read = await s3.get(f"{path}?partNumber=2")
+
+    assert (read.status, read.body) == (206, b"")
+    assert read.headers["content-length"] == "0"
+    assert "content-range" not in read.headers
+
+
 async def test_a_part_beyond_the_last_cannot_be_read(s3: S3Client, whole: str) -> None:
     assert (await s3.get(f"{whole}?partNumber=4")).refusal == (416, "InvalidPartNumber")
 
@@ -88,3 +99,14 @@ async def test_a_copy_outlives_the_object_it_was_made_of(s3: S3Client, bucket: s
     await s3.delete(original.path)
 
     assert (await s3.get(f"/{bucket}/copy")).body == FIRST + LAST
+
+
+async def test_attributes_of_no_parts_are_not_truncated(s3: S3Client, whole: str) -> None:
+    """A client would ask for the next page of none for ever."""
+    headers = {"x-amz-object-attributes": "ObjectParts", "x-amz-max-parts": "0"}
+
+    told = await s3.get(f"{whole}?attributes", headers=headers)
+
+    assert told.texts("ObjectParts/IsTruncated") == ["false"]
+    assert told.texts("ObjectParts/NextPartNumberMarker") == []
+    assert told.texts("ObjectParts/Part") == []

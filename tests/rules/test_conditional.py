@@ -7,6 +7,7 @@ from server.model.names import ETag
 from server.rules.conditional import (
     check_copy_source_conditions,
     check_read_conditions,
+    if_range_holds,
     parse_copy_source_conditions,
     parse_read_conditions,
 )
@@ -130,3 +131,25 @@ def test_a_copy_refuses_a_date_that_is_none(name: str) -> None:
 
     assert caught.value.code is ErrorCode.InvalidArgument
     assert caught.value.detail["ArgumentName"] == f"x-amz-copy-source-{name}"
+
+
+@pytest.mark.parametrize(
+    ("if_range", "holds"),
+    [
+        pytest.param('"9a03"', True, id="ETag"),
+        pytest.param('"other"', False, id="another ETag"),
+        pytest.param('W/"9a03"', False, id="weak ETag"),
+        pytest.param("9a03", False, id="ETag without quotes"),
+        pytest.param('"other", "9a03"', False, id="list"),
+        pytest.param("*", False, id="any"),
+        pytest.param(AT, True, id="Last-Modified"),
+        pytest.param("Sunday, 06-Nov-94 08:49:37 GMT", True, id="Last-Modified in another form"),
+        pytest.param(BEFORE, False, id="a second before"),
+        pytest.param(AFTER, False, id="a second after"),
+        pytest.param("1994-11-06T08:49:37Z", False, id="no HTTP date"),
+        pytest.param("", False, id="empty"),
+    ],
+)
+def test_if_range_holds_for_exactly_the_version_it_names(if_range: str, holds: bool) -> None:
+    """RFC 9110 section 13.1.5."""
+    assert if_range_holds(if_range, etag=ETAG, last_modified=MODIFIED) is holds
