@@ -1,40 +1,25 @@
 """The command s3d; also python -m server."""
 
-import sys
-
-import click
-
-from server.blobs.errors import StorageError
-from server.cli.account import account
-from server.cli.backup import backup
-from server.cli.blob import blob
-from server.cli.check import check
-from server.cli.key import key
-from server.cli.restore import restore
-from server.cli.serve import serve
-from server.cli.sweep import sweep
-from server.http.bind import BindError
-from server.metadata.embedded_programs import EmbeddedPostgresError
-from server.metadata.errors import MetadataError
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="simple-storage-service", prog_name="s3d")
-def commands() -> None:
-    """An S3 server: metadata in PostgreSQL, bodies in a content-addressed directory."""
-
-
-for _command in (serve, account, key, check, sweep, blob, backup, restore):
-    commands.add_command(_command)
+import os
+import signal
+from types import FrameType
 
 
 def main() -> None:
-    """Run a command; what it cannot do for a reason outside of it is one message and status 1."""
-    try:
-        commands(prog_name="s3d")
-    except (BindError, EmbeddedPostgresError, MetadataError, StorageError, OSError) as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(1)
+    """Run a command. A signal ends it without a word, from its first moment on."""
+    # Until the command has something to undo, and sees to them itself: server.cli.signals.
+    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(each) is not signal.SIG_IGN:
+            signal.signal(each, _end)
+    # Not at the top: it takes half a second, in which Ctrl-C would print a traceback.
+    from server.cli.commands import run_command
+
+    run_command()
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    # Not sys.exit: an exception may come up in the middle of anything, and be printed there.
+    os._exit(128 + number)
 
 
 if __name__ == "__main__":

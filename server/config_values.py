@@ -11,6 +11,7 @@ from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Final
 
+_LAST_PORT: Final = 65535
 _DIGITS: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _REGION: Final = re.compile(_LABEL, re.ASCII)
@@ -35,8 +36,10 @@ class Address:
 def parse_address(text: str) -> Address:
     """Return the address that "HOST:PORT" or "[IPv6]:PORT" names; ValueError otherwise."""
     host, separator, port = text.rpartition(":")
-    if not separator or not _DIGITS.fullmatch(port) or int(port) > 65535:
+    if not separator or not _DIGITS.fullmatch(port):
         raise ValueError(f"{text!r} is not HOST:PORT, for example 127.0.0.1:9000 or [::1]:9000")
+    if int(port) > _LAST_PORT:
+        raise ValueError(f"{port} is not a port: they end at {_LAST_PORT}")
     if host.startswith("[") and host.endswith("]"):
         return Address(str(IPv6Address(host[1:-1])), int(port))
     if not _HOST.fullmatch(host):

@@ -168,7 +168,7 @@ def test_every_setting_is_described_once() -> None:
 def test_help_of_serve_shows_every_setting_with_its_environment_name_and_default(
     setting: object,
 ) -> None:
-    from server.__main__ import commands
+    from server.cli.commands import commands
 
     said = " ".join(CliRunner().invoke(commands, ["serve", "--help"]).output.split())
 

@@ -237,7 +237,7 @@ def _refuse_what_is_no_archive(root: Path) -> None:
     with disk_errors(f"read {root}"):
         others = sorted(set(os.listdir(root)) - _EMPTY)
     if others:
-        raise ArchiveError(f"{root} is not empty, and holds no backups but {others[0]!r}")
+        raise ArchiveError(f"{root} is no directory of backups: it holds {others[0]!r}")
 
 
 def _mark(root: Path, read_only: ReadOnlyFlag) -> None:

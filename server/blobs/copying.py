@@ -1,6 +1,9 @@
 """Copies of blobs from one blob directory to another, each compared with its name: what a backup
 and a restore do with files.
 
+copy_blob, then publish_copy: a copy stays in staging/ until the disk has given its bytes back. Else
+one that a killed process left unread, or a power cut brought back, would pass by its size.
+
 Every function blocks. A copy is durable once fsync_copies or fsync_all has returned.
 """
 
@@ -8,6 +11,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from server.blobs.errors import UnusableBlob
 from server.blobs.files import disk_errors, fsync_directories
@@ -22,7 +26,7 @@ _PIECE_BYTES = 1 << 20
 def copy_blob(
     source: Layout, target: Layout, digest: BlobDigest, size: int, read_only: ReadOnlyFlag
 ) -> None:
-    """Copy a blob to its place in the target, whatever is there.
+    """Copy a blob to staging/ of the target, durable but for its name, for publish_copy.
 
     read_only: of the target. Raises UnusableBlob where the source has no whole copy, and then
     leaves the target as it was; DiskFull, StorageError, FsyncFailed of the target.
@@ -31,7 +35,7 @@ def copy_blob(
     sha256 = hashlib.sha256()
     length = 0
     try:
-        with _opened(source, digest) as fd:
+        with _opened(digest, *_places(source, digest)) as fd:
             staged.write(b"")  # an empty blob is a file, too
             for piece in _pieces(fd, digest):
                 sha256.update(piece)
@@ -39,9 +43,26 @@ def copy_blob(
                 staged.write(piece)
         _compare(digest, size, sha256.digest(), length)
         staged.fsync()
-        staged.publish(target.blob(digest))
+        staged.publish(_unread(target, digest))
     finally:
         staged.discard()
+
+
+def publish_copy(target: Layout, digest: BlobDigest, size: int) -> None:
+    """Give what copy_blob left its place, whatever is there, if the disk gives back its bytes.
+
+    Raises UnusableBlob where it does not, and then unlinks it; StorageError.
+    """
+    unread = _unread(target, digest)
+    try:
+        with _opened(digest, unread) as fd:
+            _compare_with_disk(fd, digest, size)
+    except UnusableBlob:
+        with disk_errors(f"unlink {unread}"), suppress(FileNotFoundError):
+            os.unlink(unread)
+        raise
+    with disk_errors(f"publish {digest.hex()}"):
+        os.rename(unread, target.blob(digest))
 
 
 def fsync_copies(target: Layout, digests: Iterable[BlobDigest], read_only: ReadOnlyFlag) -> None:
@@ -69,21 +90,8 @@ def check_size(layout: Layout, digest: BlobDigest, size: int) -> None:
 def check_bytes(layout: Layout, digest: BlobDigest, size: int) -> None:
     """Raise UnusableBlob unless the disk gives back the bytes that the name says."""
     check_size(layout, digest, size)
-    sha256 = hashlib.sha256()
-    length = 0
-    with _opened(layout, digest) as fd:
-        # What the page cache holds says nothing of the disk.
-        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-        for piece in _pieces(fd, digest):
-            sha256.update(piece)
-            length += len(piece)
-    _compare(digest, size, sha256.digest(), length)
-
-
-def forget(layout: Layout, digest: BlobDigest) -> None:
-    """Unlink a copy that turned out rotten, so that no size is taken for its bytes."""
-    with disk_errors(f"unlink {digest.hex()}"), suppress(FileNotFoundError):
-        os.unlink(layout.blob(digest))
+    with _opened(digest, *_places(layout, digest)) as fd:
+        _compare_with_disk(fd, digest, size)
 
 
 def set_aside(layout: Layout, digest: BlobDigest) -> None:
@@ -102,19 +110,27 @@ def _size_at_its_place(layout: Layout, digest: BlobDigest) -> int | None:
         raise UnusableBlob(digest, f"cannot be looked at: {error.strerror}") from error
 
 
+def _unread(target: Layout, digest: BlobDigest) -> Path:
+    return target.staging / digest.hex()
+
+
+def _places(layout: Layout, digest: BlobDigest) -> tuple[Path, ...]:
+    place, trash = layout.blob(digest), layout.trashed(digest)
+    # A sweep that died may have left it in trash/; whoever finds it there brings it back.
+    return place, trash, place
+
+
 @contextmanager
-def _opened(layout: Layout, digest: BlobDigest) -> Iterator[int]:
-    fd = _open(layout, digest)
+def _opened(digest: BlobDigest, *paths: Path) -> Iterator[int]:
+    fd = _open(digest, *paths)
     try:
         yield fd
     finally:
         os.close(fd)
 
 
-def _open(layout: Layout, digest: BlobDigest) -> int:
-    place, trash = layout.blob(digest), layout.trashed(digest)
-    # A sweep that died may have left it in trash/; whoever finds it there brings it back.
-    for path in (place, trash, place):
+def _open(digest: BlobDigest, *paths: Path) -> int:
+    for path in paths:
         try:
             return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -133,6 +149,17 @@ def _pieces(fd: int, digest: BlobDigest) -> Iterator[bytes]:
         if not piece:
             return
         yield piece
+
+
+def _compare_with_disk(fd: int, digest: BlobDigest, size: int) -> None:
+    # What the page cache holds says nothing of the disk.
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    sha256 = hashlib.sha256()
+    length = 0
+    for piece in _pieces(fd, digest):
+        sha256.update(piece)
+        length += len(piece)
+    _compare(digest, size, sha256.digest(), length)
 
 
 def _compare(digest: BlobDigest, size: int, found: bytes, length: int) -> None:

@@ -29,8 +29,9 @@ _LOST_BYTES: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """Where the file of a blob lies, how long it is, and when it came there."""
+    """Which file a blob has, where it lies, how long it is, and when it came there."""
 
+    inode: int
     size: int  # bytes
     changed: float  # ctime, seconds since the epoch
     is_in_trash: bool
@@ -155,7 +156,8 @@ def _find_file(layout: Layout, digest: BlobDigest) -> FoundFile | None:
         except FileNotFoundError:
             continue
         if stat.S_ISREG(status.st_mode):
-            return FoundFile(status.st_size, status.st_ctime, is_in_trash=path == trashed)
+            is_in_trash = path == trashed
+            return FoundFile(status.st_ino, status.st_size, status.st_ctime, is_in_trash)
     return None
 
 

@@ -2,7 +2,7 @@
 
 ROOT/layout        one line, the version of this layout; written last, so it vouches for the rest
 ROOT/database      one line, the name of the database that the blobs belong to
-ROOT/staging/      bodies on their way in, under random names
+ROOT/staging/      bodies on their way in, under random names; copies that were not read back yet
 ROOT/trash/        blobs that the sweep took away and has not yet unlinked
 ROOT/ab/abcd...    a blob, named by its SHA-256 in hex, in the shard of its first byte
 """

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Mapping
 from typing import Any, Final
 
 import click
@@ -9,6 +10,7 @@ import click
 from server.cli.credentials import Credentials, random_credentials
 from server.cli.metadata import in_metadata, say
 from server.cli.options import DATABASE, with_settings
+from server.cli.output import OutputLost
 from server.config import Settings
 from server.config_values import parse_access_key, parse_secret_key
 from server.metadata import access_keys, accounts
@@ -68,14 +70,7 @@ def create(
         return made
 
     made = in_metadata(settings, create_it)
-    say(
-        {
-            **_shown(made),
-            "access_key": credentials.access_key,
-            "secret_key": str(credentials.secret_key),
-        },
-        as_json=as_json,
-    )
+    say_new_key(_shown(made), credentials, as_json=as_json)
 
 
 @account.command("list")
@@ -114,6 +109,22 @@ async def give_key(conn: Connection, owner: Account, credentials: Credentials) -
     """Give the account a key; a message for a person where the id is taken."""
     if not await access_keys.create(conn, owner, credentials.access_key, credentials.secret_key):
         raise click.ClickException(f"the access key {credentials.access_key} is in use")
+
+
+def say_new_key(about: Mapping[str, Any], credentials: Credentials, *, as_json: bool) -> None:
+    """Print a key that was just made, with its secret; about: what stands before it."""
+    shown = {
+        **about,
+        "access_key": credentials.access_key,
+        "secret_key": str(credentials.secret_key),
+    }
+    try:
+        say(shown, as_json=as_json)
+    except OutputLost as lost:
+        raise click.ClickException(
+            f"{lost.message}. The key {credentials.access_key} exists now, and its secret was lost:"
+            " remove it with s3d key remove, and make another with s3d key create"
+        ) from None
 
 
 def given_or_random(access_key: str | None, secret_key: str | None) -> Credentials:

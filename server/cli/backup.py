@@ -12,11 +12,12 @@ from server.blobs.archive import Archive, Wait
 from server.blobs.errors import ArchiveBusy, ArchiveError, DiskFull
 from server.blobs.layout import existing_layout
 from server.cli.credentials import FILE_NAME
-from server.cli.data_directory import database_of
+from server.cli.data_directory import database_of, refuse_missing
 from server.cli.metadata import begin_command, say
-from server.cli.options import DATABASE, Command, with_settings
+from server.cli.options import DATABASE, Command, Directory, Parsed, with_settings
 from server.cli.signals import run
 from server.config import Settings
+from server.config_values import integer
 from server.jobs.backup import Backup, CopiesLost, Done
 from server.jobs.blob_copies import Findings
 from server.jobs.retention import keep_last
@@ -29,14 +30,15 @@ INCOMPLETE: Final = 3
 _WAIT_SECONDS: Final = 600
 # A week. PostgreSQL counts its limits in milliseconds, in 31 bits.
 _LONGEST_WAIT_SECONDS: Final = 7 * 24 * 3600
+_MOST_SNAPSHOTS: Final = 1_000_000
 
 
 def wait_option(text: str) -> Callable[[Command], Command]:
     """Return a decorator that gives a command the option --wait-seconds. text: its help."""
     return click.option(
         "--wait-seconds",
-        type=click.IntRange(min=0, max=_LONGEST_WAIT_SECONDS),
-        default=_WAIT_SECONDS,
+        type=Parsed("SECONDS", integer(0, _LONGEST_WAIT_SECONDS)),
+        default=str(_WAIT_SECONDS),
         show_default=True,
         help=text,
     )
@@ -48,14 +50,14 @@ def waiting(seconds: float) -> Wait:
 
 
 @click.command()
-@click.argument("dest", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("dest", type=Directory())
 @click.option(
     "--list", "only_list", is_flag=True, help="List the snapshots of DEST, and do nothing."
 )
 @click.option("--read-data", is_flag=True, help="Read every blob in DEST, not only the new ones.")
 @click.option(
     "--keep",
-    type=click.IntRange(min=1),
+    type=Parsed("N", integer(1, _MOST_SNAPSHOTS)),
     metavar="N",
     help="Keep the last N snapshots, and remove older ones at the end.",
 )
@@ -83,10 +85,13 @@ def backup(
     new snapshot, or older ones could not be removed.
     """
     if only_list:
+        if keep or read_data:
+            raise click.UsageError("--list changes nothing, and takes no --keep and no --read-data")
         _list(Archive.to_list(dest), as_json=as_json)
         return
     begin_command()
     refuse_inside(dest, settings.data)
+    refuse_missing(settings.data)
     blobs = existing_layout(settings.data / "blobs")
     wait = waiting(wait_seconds)
     with Archive.to_write(dest, wait) as archive, database_of(settings) as url:
@@ -138,7 +143,10 @@ def backup(
 def _list(archive: Archive, *, as_json: bool) -> None:
     """Print every snapshot; those that make no sense are named at their places, and make it 1."""
     status = 0
-    for name in archive.finished():
+    names = archive.finished()
+    if not names:
+        click.echo(f"There are no finished snapshots in {archive.root}.", err=True)
+    for name in names:
         try:
             say(_shown(name, read_description(archive.snapshot(name))), as_json=as_json)
         except ArchiveError as error:

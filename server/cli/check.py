@@ -12,6 +12,7 @@ import orjson
 from server.blobs.store import BlobStore
 from server.cli.metadata import in_stores, printable
 from server.cli.options import DATABASE, with_settings
+from server.cli.output import print_line
 from server.cli.progress import Progress
 from server.config import Settings
 from server.jobs.check import Check, Looked
@@ -47,18 +48,18 @@ class _Report:
             return
         for invariant in Invariant:
             if count := self.counts[invariant]:
-                click.echo(
+                print_line(
                     f"{invariant.severity:6}  {invariant.rule:9}  {invariant.broken}: {count}"
                 )
                 for example in self._examples[invariant]:
-                    click.echo(
+                    print_line(
                         "        " + printable(f"{example.subject}  {example.detail}".rstrip())
                     )
                 if count > _EXAMPLES:
-                    click.echo(f"        … and {count - _EXAMPLES} more; --json shows all")
+                    print_line(f"        … and {count - _EXAMPLES} more; --json shows all")
         for line in _summary(looked):
-            click.echo(line)
-        click.echo(_verdict(self.counts, is_complete=is_complete))
+            print_line(line)
+        print_line(_verdict(self.counts, is_complete=is_complete))
 
 
 @click.command()
@@ -112,7 +113,7 @@ def _as_object(finding: Finding) -> dict[str, Any]:
 
 def _print_json(values: dict[str, Any]) -> None:
     # A file name of another program need not be UTF-8.
-    click.echo(orjson.dumps(_encodable(values)).decode())
+    print_line(orjson.dumps(_encodable(values)).decode())
 
 
 def _encodable(values: dict[str, Any]) -> dict[str, Any]:
@@ -124,20 +125,27 @@ def _encodable(values: dict[str, Any]) -> dict[str, Any]:
 
 def _summary(looked: Looked) -> list[str]:
     lines = [
-        f"Looked at {looked.buckets} buckets, {looked.objects} objects,"
-        f" {looked.uploads} uploads in progress, {looked.blobs} blobs of {looked.blob_bytes} bytes."
+        f"Looked at {_counted(looked.buckets, 'bucket')}, {_counted(looked.objects, 'object')},"
+        f" {_counted(looked.uploads, 'upload')} in progress,"
+        f" {_counted(looked.blobs, 'blob')} of {_counted(looked.blob_bytes, 'byte')}."
     ]
     if looked.bytes_read or looked.bodies_read:
-        lines.append(f"Read {looked.bytes_read} bytes.")
+        lines.append(f"Read {_counted(looked.bytes_read, 'byte')}.")
     if looked.scrub is not None and looked.blobs:
         oldest = "" if looked.scrub.oldest is None else f"; oldest look {looked.scrub.oldest:%F %T}"
-        lines.append(f"The scrub has not seen {looked.scrub.never_seen} blobs yet{oldest}.")
+        unseen = looked.scrub.never_seen
+        seen = f"not seen {_counted(unseen, 'blob')} yet" if unseen else "seen every blob"
+        lines.append(f"The scrub has {seen}{oldest}.")
     return lines
 
 
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def _verdict(counts: Counter[Invariant], *, is_complete: bool) -> str:
-    must = sum(1 for invariant in counts if invariant.severity == "must")
-    broken = f"Broken: {must} that must hold, {len(counts) - must} that should."
+    must = sum(count for invariant, count in counts.items() if invariant.severity == "must")
+    broken = f"Broken: {must} that must hold, {counts.total() - must} that should."
     if not is_complete:
         return f"The check broke off before its end. So far: {broken}"
     return broken if counts else "Everything holds."

@@ -4,7 +4,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +33,9 @@ def locked_data_directory(settings: Settings, *, for_restore: bool = False) -> I
     with the embedded one there is one server, and no other beside it. A restore is always alone.
     """
     data = settings.data
+    refuse_file(data)
+    if settings.database_url is None:
+        refuse_file(data / "postgres")
     try:
         # Others may pass, root's PostgreSQL must; what lies inside is closed to them.
         data.mkdir(mode=0o711, exist_ok=True)
@@ -59,6 +62,7 @@ def unserved(settings: Settings) -> Iterator[bool]:
 
     Never makes the directory.
     """
+    refuse_missing(settings.data)
     try:
         lock = os.open(settings.data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -83,18 +87,39 @@ def database_of(settings: Settings) -> Iterator[str]:
     if settings.database_url:
         yield settings.database_url
         return
-    if not settings.data.is_dir():
-        raise click.ClickException(f"there is no data directory {settings.data}")
+    refuse_missing(settings.data)
     refuse_lost_database(settings)
-    with EmbeddedPostgres(
-        settings.data / "postgres", max_connections=_CONNECTIONS_OF_COMMANDS, keeps_more=True
-    ) as postgres:
+    directory = settings.data / "postgres"
+    postgres = EmbeddedPostgres(
+        directory, max_connections=_CONNECTIONS_OF_COMMANDS, keeps_more=True
+    )
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(postgres)
+        except OSError as error:
+            raise click.ClickException(
+                f"the PostgreSQL in {directory} cannot be used: {error.strerror or error}"
+            ) from None
         yield postgres.url
+
+
+def refuse_missing(data: Path) -> None:
+    """Raise a message for a person where the data directory is not there."""
+    refuse_file(data)
+    if not data.is_dir():
+        raise click.ClickException(f"there is no data directory {data}")
+
+
+def refuse_file(path: Path) -> None:
+    """Raise a message for a person where something else is in the place of a directory."""
+    if path.exists() and not path.is_dir():
+        raise click.ClickException(f"{path} is a file, not a directory")
 
 
 def refuse_lost_database(settings: Settings) -> None:
     """Raise a message for a person where the data directory has no embedded database."""
     postgres = settings.data / "postgres"
+    refuse_file(postgres)
     if not (postgres / "data").exists():
         raise click.ClickException(
             f"there is no database in {postgres}. Is a disk not mounted, or has the data a database"

@@ -2,7 +2,7 @@
 
 import click
 
-from server.cli.account import existing, give_key, given_or_random
+from server.cli.account import existing, give_key, given_or_random, say_new_key
 from server.cli.metadata import in_metadata, say
 from server.cli.options import DATABASE, with_settings
 from server.config import Settings
@@ -51,14 +51,7 @@ def create(
         await give_key(conn, await existing(conn, account), credentials)
 
     in_metadata(settings, create_it)
-    say(
-        {
-            "account": account,
-            "access_key": credentials.access_key,
-            "secret_key": str(credentials.secret_key),
-        },
-        as_json=as_json,
-    )
+    say_new_key({"account": account}, credentials, as_json=as_json)
 
 
 @key.command("list")

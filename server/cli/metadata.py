@@ -4,14 +4,14 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 
-import click
 import orjson
 
 from server import logs
 from server.blobs.layout import Layout, existing_layout
 from server.blobs.read_only import ReadOnlyFlag
 from server.blobs.store import BlobStore
-from server.cli.data_directory import database_of
+from server.cli.data_directory import database_of, refuse_missing
+from server.cli.output import print_line
 from server.cli.signals import end_on_signals, run
 from server.config import Settings
 from server.jobs import pairing
@@ -51,6 +51,7 @@ def in_stores(
     Raises BlobLayoutError where they do not belong together.
     """
     begin_command()
+    refuse_missing(settings.data)
     layout = existing_layout(settings.data / "blobs")
     with database_of(settings) as url:
         return run(_in_stores(url, settings, layout, work))
@@ -59,12 +60,12 @@ def in_stores(
 def say(values: Mapping[str, Any], *, as_json: bool) -> None:
     """Print one thing: as a line of JSON, or as a line of words."""
     if as_json:
-        click.echo(orjson.dumps(values).decode())
+        print_line(orjson.dumps(values).decode())
     else:
         shown = {
             name.replace("_", " "): value for name, value in values.items() if value is not None
         }
-        click.echo(printable("  ".join(f"{name}: {value}" for name, value in shown.items())))
+        print_line(printable("  ".join(f"{name}: {value}" for name, value in shown.items())))
 
 
 def printable(text: str) -> str:

@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from server.config import Setting, SettingError, Settings, described
+from server.config_values import parse_path
 
 Command = Callable[..., Any]
 
@@ -14,22 +16,39 @@ Command = Callable[..., Any]
 DATABASE: Final = frozenset({"data", "database_url", "database_timeout_seconds"})
 
 
-class _Parsed(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.5 on
-    """The value of a setting, refused as click refuses: with the flag's name and status 2."""
+class Parsed(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.5 on
+    """A value, refused as click refuses: with the flag's name and status 2.
 
-    def __init__(self, setting: Setting) -> None:
-        self.name = setting.unit
-        self._setting = setting
+    unit: one word for what it counts or is. parse: as in config_values.
+    """
+
+    def __init__(self, unit: str, parse: Callable[[str], Any]) -> None:
+        self.name = unit
+        self._parse = parse
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
-            return self._setting.parse(value)
+            return self._parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
     def split_envvar_value(self, rv: str) -> Sequence[str]:
         """Return the values of a repeatable setting: spaces or commas stand between them."""
         return rv.replace(",", " ").split()
+
+
+class Directory(click.Path):
+    """A directory that a person named; an empty word is none, and not the current one."""
+
+    def __init__(self, *, exists: bool = False) -> None:
+        super().__init__(exists=exists, file_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            parse_path(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def with_settings(
@@ -71,7 +90,9 @@ def environment_help() -> str:
 def _option(setting: Setting) -> Callable[[Command], Command]:
     text = f"{setting.help} [{setting.environment}; default: {setting.default}]"
     flag = f"--{setting.flag}/--no-{setting.flag}" if setting.is_switch else f"--{setting.flag}"
-    more: dict[str, Any] = {} if setting.is_switch else {"type": _Parsed(setting)}
+    more: dict[str, Any] = (
+        {} if setting.is_switch else {"type": Parsed(setting.unit, setting.parse)}
+    )
     return click.option(
         flag,
         setting.name,
@@ -88,7 +109,7 @@ def _data_argument(setting: Setting) -> Callable[[Command], Command]:
     return click.argument(
         setting.name,
         required=False,
-        type=_Parsed(setting),
+        type=Parsed(setting.unit, setting.parse),
         envvar=setting.environment,
         metavar="[DATA]",
     )

@@ -11,6 +11,7 @@ from typing import Final
 import click
 
 from server.blobs.archive import Archive, is_snapshot_name
+from server.blobs.errors import DiskFull
 from server.blobs.files import fsync_directories, write_file
 from server.blobs.read_only import ReadOnlyFlag
 from server.cli.backup import (
@@ -23,9 +24,14 @@ from server.cli.backup import (
     waiting,
 )
 from server.cli.credentials import FILE_NAME
-from server.cli.data_directory import RESTORING, embedded_postgres, locked_data_directory
+from server.cli.data_directory import (
+    RESTORING,
+    embedded_postgres,
+    locked_data_directory,
+    refuse_file,
+)
 from server.cli.metadata import begin_command, say
-from server.cli.options import DATABASE, with_settings
+from server.cli.options import DATABASE, Directory, with_settings
 from server.cli.signals import run
 from server.config import Settings
 from server.jobs.restore import BlobsLacking, Restore, RestoreIncomplete, Source
@@ -38,7 +44,7 @@ _WITHOUT: Final = "--without-unusable restores all else"
 
 
 @click.command()
-@click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("source", type=Directory(exists=True))
 @click.option(
     "--snapshot", metavar="TIME", help="Which one, as s3d backup --list says; else the last."
 )
@@ -101,6 +107,10 @@ def restore(
         except RestoreIncomplete as error:
             say_unusable(error.findings, as_json=as_json)
             raise click.ClickException(f"{error}; nothing is in the database; {_WITHOUT}") from None
+        except DiskFull as error:
+            raise click.ClickException(
+                f"{settings.data} is full; run it again, and it goes on where it stopped: {error}"
+            ) from None
         _restore_credentials(found, settings.data, read_only)
         os.unlink(settings.data / RESTORING)
         fsync_directories([settings.data], read_only)
@@ -143,6 +153,7 @@ def _restore(
 
 def _refuse_other_data(data: Path, name: str) -> bool:
     """Return whether a restore of this snapshot was begun there; else the directory is empty."""
+    refuse_file(data)
     if not data.exists():
         return False
     if (data / RESTORING).exists():

@@ -21,6 +21,7 @@ from server.cli.data_directory import (
     refuse_lost_database,
 )
 from server.cli.options import environment_help, with_settings
+from server.cli.output import print_line
 from server.cli.signals import end_on_signals, run
 from server.config import Settings
 from server.http.bind import bind
@@ -63,7 +64,7 @@ def serve(settings: Settings) -> None:
         read_only = ReadOnlyFlag()
         run(_prepare(settings, root.credentials, read_only))
         if root.are_new:
-            click.echo(how_to_use(root, _endpoint(settings, sockets), settings.region))
+            print_line(how_to_use(root, _endpoint(settings, sockets), settings.region))
         # What forked workers hold must not be what the environment said.
         settings = replace(settings, root_access_key=None, root_secret_key=None)
         status = run_workers(

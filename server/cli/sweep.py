@@ -40,11 +40,11 @@ def sweep(settings: Settings, now: bool, as_json: bool) -> None:
         orphans_older_than = 0.0 if is_unserved else ORPHAN_SECONDS
 
         async def sweep_now(metadata: Metadata, blobs: BlobStore) -> Swept:
-            async with metadata.alone("sweep") as is_alone:
-                if not is_alone:
+            async with metadata.alone("sweep") as lock:
+                if lock is None:
                     raise click.ClickException("another sweep or a backup is at work")
                 one = Sweep(metadata, blobs, grace_seconds=grace_seconds)
-                return await one.run(orphans_older_than=orphans_older_than)
+                return await one.run(orphans_older_than=orphans_older_than, before_step=lock.check)
 
         swept = in_stores(settings, sweep_now)
     done: dict[str, Any] = asdict(swept)

@@ -76,10 +76,11 @@ class BlobCopies:
             await self.before_batch()
             copied, troubles = await self._each(batch, self._copy)
             fresh = [blob for blob, is_new in copied if is_new]
+            published, more_troubles = await self._each(fresh, self._publish)
+            # Those that were set aside, too: a power cut must not bring them back to their place.
             moved = [*(digest for digest, _ in fresh), *(each.digest for each in troubles)]
             await run(self.threads, copying.fsync_copies, self.target, moved, self.read_only)
-            read_back, more_troubles = await self._each(fresh, self._read_back)
-            for (_, size), _ in read_back:
+            for (_, size), _ in published:
                 findings.copied += 1
                 findings.copied_bytes += size
             faults = [(each.digest, self.source, each) for each in troubles]
@@ -120,8 +121,7 @@ class BlobCopies:
         try:
             copying.copy_blob(self.source, self.target, digest, size, self.read_only)
         except UnusableBlob:
-            # What was read and is rotten must not pass for whole, by its size, another time.
-            copying.set_aside(self.target, digest)
+            self._set_aside(digest)
             raise
         return True
 
@@ -135,12 +135,16 @@ class BlobCopies:
             return False
         return True
 
-    def _read_back(self, digest: BlobDigest, size: int) -> None:
+    def _publish(self, digest: BlobDigest, size: int) -> None:
         try:
-            copying.check_bytes(self.target, digest, size)
+            copying.publish_copy(self.target, digest, size)
         except UnusableBlob:
-            copying.forget(self.target, digest)
+            self._set_aside(digest)
             raise
+
+    def _set_aside(self, digest: BlobDigest) -> None:
+        # What was read and is rotten must not pass for whole, by its size, another time.
+        copying.set_aside(self.target, digest)
 
     def _check_size(self, digest: BlobDigest, size: int) -> None:
         copying.check_size(self.target, digest, size)

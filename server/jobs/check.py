@@ -213,10 +213,11 @@ class Check:
 
         try:
             fault = await fault_of(self._metadata, self._blobs, blob, read)
+            reason = fault.reason if fault else None
         except StorageError as error:  # of this file, perhaps: the others are read all the same
-            fault = str(error)
-        if fault is not None:
-            self._found(Finding(Invariant.RottenBlob, blob.digest.hex(), fault))
+            reason = str(error)
+        if reason is not None:
+            self._found(Finding(Invariant.RottenBlob, blob.digest.hex(), reason))
 
     async def _look_at_directories(self) -> None:
         layout = self._blobs.layout

@@ -7,7 +7,7 @@ repairs nothing and removes nothing: a client that stores the same bytes again r
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
 from itertools import chain, zip_longest
 from typing import Final
 
@@ -16,7 +16,7 @@ import structlog
 from server.blobs.errors import StorageError
 from server.blobs.store import BlobStore
 from server.jobs import pairing
-from server.jobs.whole_blobs import fault_of
+from server.jobs.whole_blobs import Fault, fault_of, note_rotten
 from server.metadata import scrubs
 from server.metadata.connection import Connection
 from server.metadata.errors import MetadataError
@@ -94,8 +94,8 @@ class Scrub:
             noted = 0
             try:
                 # A few blobs, then the lock again: its connection may have broken meanwhile.
-                async with self._metadata.alone("scrub") as is_alone:
-                    if is_alone:
+                async with self._metadata.alone("scrub") as lock:
+                    if lock is not None:
                         noted = await self.run()
             except (MetadataError, StorageError) as error:
                 self._log.warning("scrub failed", error=str(error))
@@ -124,15 +124,15 @@ class Scrub:
                 self._log.warning("a blob cannot be scrubbed", error=str(fault))
                 self._pass_over(kind)
             elif fault is not None:
-                self._log.error("a blob is rotten", digest=blob.digest.hex(), reason=fault)
-                noted += await self._note(scrubs.seen_rotten, [blob.digest])
+                self._log.error("a blob is rotten", digest=blob.digest.hex(), reason=fault.reason)
+                noted += await self._note_rotten(blob.digest, fault)
             else:
                 whole.append(blob.digest)
             if self._clock() - last_note > _NOTE_SECONDS:
-                noted += await self._note(scrubs.seen_whole, whole)
+                noted += await self._note_whole(whole)
                 last_note = self._clock()
                 whole = []
-        return noted + await self._note(scrubs.seen_whole, whole)
+        return noted + await self._note_whole(whole)
 
     async def _due(
         self, conn: Connection, kind: Kind, every_seconds: float
@@ -148,7 +148,7 @@ class Scrub:
             self._pass_until = self._clock() + _REFUSED_SECONDS
         self._passing[kind] += 1
 
-    async def _fault_of(self, blob: Blob) -> str | StorageError | None:
+    async def _fault_of(self, blob: Blob) -> Fault | StorageError | None:
         await self._wait_after(_LEAST_BYTES)
         try:
             return await fault_of(self._metadata, self._blobs, blob, self._wait_after)
@@ -158,14 +158,14 @@ class Scrub:
     async def _wait_after(self, count: int) -> None:
         await asyncio.sleep(self._pace.after(count))
 
-    async def _note(
-        self,
-        note: Callable[[Connection, Collection[BlobDigest]], Awaitable[int]],
-        digests: Collection[BlobDigest],
-    ) -> int:
+    async def _note_whole(self, digests: Collection[BlobDigest]) -> int:
         if not digests:
             return 0
         # After a failed fsync memory and disk may differ, and what was read says nothing (D6).
         self._blobs.refuse_when_read_only()
         async with self._metadata.connection() as conn:
-            return await note(conn, digests)
+            return await scrubs.seen_whole(conn, digests)
+
+    async def _note_rotten(self, digest: BlobDigest, fault: Fault) -> int:
+        self._blobs.refuse_when_read_only()  # as above
+        return await note_rotten(self._metadata, self._blobs, digest, fault)

@@ -2,7 +2,8 @@
 
 Every step locks the rows it decides about, so an upload of the same bytes or a copy of the same
 object either comes first and is seen, or waits and then finds the blob marked (D3, D7). A crash
-between any two steps leaves work for the next pass, never a row without its file.
+between any two steps leaves work for the next pass, never a row without its file. A backup locks no
+rows, and relies on the lock of the sweep: before each step is looked whether that is still held.
 """
 
 import asyncio
@@ -21,6 +22,9 @@ from server.metadata.connection import Connection
 from server.metadata.errors import MetadataError
 from server.metadata.store import Metadata
 from server.model.names import BlobDigest
+
+# Awaited before each transaction; raises where there must be no more of them.
+BeforeStep = Callable[[], Awaitable[None]]
 
 # The name of the lock: whoever holds it keeps every sweep of every node away.
 SWEEP: Final = "sweep"
@@ -56,6 +60,10 @@ class Swept:
     lost: int = 0  # blobs that something names, and that have no file
 
 
+async def _nothing() -> None:
+    pass
+
+
 class Sweep:
     """The sweep of one worker. Only one works at a time across all workers and nodes.
 
@@ -73,42 +81,48 @@ class Sweep:
         while True:
             await asyncio.sleep(interval_seconds)
             try:
-                async with self._metadata.alone(SWEEP) as is_alone:
-                    if is_alone:
-                        await self.run()
+                async with self._metadata.alone(SWEEP) as lock:
+                    if lock is not None:
+                        await self.run(before_step=lock.check)
             except (MetadataError, StorageError) as error:
                 self._log.warning("sweep failed", error=str(error))
             except Exception as error:  # noqa: BLE001 - a job that ends would end until a restart
                 self._log.error("sweep failed", exc_info=error)
 
-    async def run(self, *, orphans_older_than: float | None = None) -> Swept:
+    async def run(
+        self,
+        *,
+        orphans_older_than: float | None = None,
+        before_step: BeforeStep = _nothing,
+    ) -> Swept:
         """Remove all that may be removed now; return what was done.
 
         Raises BlobLayoutError where the directory is that of another database.
 
         orphans_older_than: look for files that no row names, of that age in seconds; None: of the
             age that is safe beside any request, and only if nobody looked for eleven hours.
+        before_step: the check of the lock; without it nobody may make a backup meanwhile.
         """
         async with self._metadata.connection() as conn:
             await pairing.refuse_another(conn, self._blobs.layout)
         swept = Swept(temp_files=await self._blobs.remove_stale_staging())
         if orphans_older_than is not None:
-            swept.orphans += await self.trash_orphans(orphans_older_than)
-        await self._settle_trash(swept)
+            swept.orphans += await self.trash_orphans(orphans_older_than, before_step)
+        await self._settle_trash(swept, before_step)
         for step in (
             self._forget_uploads,
             self._delete_manifests,
             self._trash_released,
             self._unlink_trashed,
         ):
-            await _until_nothing_is_left(step, swept)
+            await _until_nothing_is_left(step, swept, before_step)
         if orphans_older_than is None and await self._orphans_are_due():
-            swept.orphans += await self.trash_orphans(ORPHAN_SECONDS)
+            swept.orphans += await self.trash_orphans(ORPHAN_SECONDS, before_step)
             async with self._metadata.transaction() as conn:
                 await job_runs.done(conn, _ORPHAN_JOB)
         return swept
 
-    async def trash_orphans(self, age_seconds: float) -> int:
+    async def trash_orphans(self, age_seconds: float, before_step: BeforeStep = _nothing) -> int:
         """Move files that no row names to trash/, if they are older than any request (D8).
 
         Returns how many. Raises BlobLayoutError where the directory seems to be that of another
@@ -116,6 +130,7 @@ class Sweep:
         """
         moved = 0
         async for digests in self._blobs.old_blobs(changed_before=time.time() - age_seconds):
+            await before_step()
             async with self._metadata.transaction() as conn:
                 orphans = await released.adopt_orphans(conn, digests)
                 await self._refuse_the_directory_of_another(conn, orphans)
@@ -145,7 +160,7 @@ class Sweep:
                     " name; is it the directory of another one? Its files are left alone."
                 )
 
-    async def _settle_trash(self, swept: Swept) -> None:
+    async def _settle_trash(self, swept: Swept, before_step: BeforeStep) -> None:
         """Deal with what lies in trash/ and no row says so; nothing usually does.
 
         A crash, or a database that lost its locks, left it: a second copy of a blob that lives, the
@@ -153,6 +168,7 @@ class Sweep:
         """
         old = time.time() - self._grace_seconds
         async for digests in self._blobs.old_trash(changed_before=old):
+            await before_step()
             async with self._metadata.transaction() as conn:
                 orphans = await released.adopt_orphans(conn, digests)
                 await self._refuse_the_directory_of_another(conn, orphans)
@@ -225,7 +241,10 @@ class Sweep:
         }
 
 
-async def _until_nothing_is_left(step: Callable[[Swept], Awaitable[int]], swept: Swept) -> None:
+async def _until_nothing_is_left(
+    step: Callable[[Swept], Awaitable[int]], swept: Swept, before_step: BeforeStep
+) -> None:
+    await before_step()
     # A step that did nothing may have met only rows that others have locked: next time, then.
     while await step(swept):
-        pass
+        await before_step()

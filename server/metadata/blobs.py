@@ -10,7 +10,7 @@ from typing import Any, Final, LiteralString
 
 from server.metadata.connection import Connection
 from server.model.blob import Blob
-from server.model.names import BlobDigest, BucketName, ObjectKey
+from server.model.names import BlobDigest, BucketName, ObjectKey, UploadId
 
 # A blob that waits in trash/ lives again: the writer is about to put its file in place. Size and
 # CRCs are those of the writer's file; an orphan that the sweep found has a row without them. What
@@ -70,6 +70,17 @@ _NAMED_BY: Final[LiteralString] = """
      LIMIT %(limit)s
 """
 
+# Indexes slice_digest and multipart_upload_manifest. What is complete has no manifest any more.
+_NAMED_BY_UPLOADS: Final[LiteralString] = """
+    SELECT DISTINCT k.name, u.key, u.upload_id
+      FROM slice s
+      JOIN multipart_upload u USING (manifest_id)
+      JOIN bucket k ON k.id = u.bucket_id
+     WHERE s.digest = %(digest)s
+     ORDER BY k.name, u.key, u.upload_id
+     LIMIT %(limit)s
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class BlobRecord:
@@ -115,6 +126,16 @@ async def named_by(
     """Return the objects that the blob, or a part of it, belongs to; at most limit, in order."""
     cursor = await conn.execute(_NAMED_BY, {"digest": digest, "limit": limit})
     return [(BucketName(row[0]), ObjectKey(row[1])) for row in await cursor.fetchall()]
+
+
+async def named_by_uploads(
+    conn: Connection, digest: BlobDigest, *, limit: int
+) -> Sequence[tuple[BucketName, ObjectKey, UploadId]]:
+    """Return the uploads in progress that the blob is a part of; at most limit, in order."""
+    cursor = await conn.execute(_NAMED_BY_UPLOADS, {"digest": digest, "limit": limit})
+    return [
+        (BucketName(row[0]), ObjectKey(row[1]), UploadId(row[2])) for row in await cursor.fetchall()
+    ]
 
 
 async def lock_for_writing(conn: Connection, blobs: Sequence[Blob]) -> None:

@@ -3,6 +3,7 @@
 import grp
 import os
 import pwd
+import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ ENVIRONMENT: Final = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "T
 # mode. Containers often lack the first of the two rights; the second holds more than is needed.
 _RIGHTS_TO_PASS: Final = (None, "dac_read_search", "dac_override")
 _CAN_USE: Final = 'for path; do test -x "$path" || exit 1; done'
+
+# Of initdb, or of the postgres that it runs: "... [17] FATAL:  could not write to file ...".
+_REASON: Final = re.compile(r"\b(?:PANIC|FATAL|ERROR|error): +(.+)")
 
 
 class EmbeddedPostgresError(Exception):
@@ -58,7 +62,7 @@ class Programs:
             check=False,
         )
         if done.returncode:
-            raise EmbeddedPostgresError(f"{name} failed:\n{done.stdout.strip()}")
+            raise EmbeddedPostgresError(f"{name} failed: {_reason(done.stdout)}")
 
 
 def programs_for(directory: Path, data: Path) -> Programs:
@@ -108,6 +112,12 @@ def is_postgres_in(data: Path, number: int) -> bool:
         return False
     except PermissionError:
         return True  # of another user: PostgreSQL itself knows what to make of it
+
+
+def _reason(said: str) -> str:
+    """Return the last reason for its end that a program gave; all it said where it gave none."""
+    reasons = _REASON.findall(said)
+    return reasons[-1] if reasons else said.strip()
 
 
 def _binaries() -> Path:

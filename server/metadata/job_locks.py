@@ -69,6 +69,19 @@ class HeldLock:
 
     @classmethod
     @contextlib.asynccontextmanager
+    async def if_free(
+        cls, url: str, job: str, *, timeout_seconds: float
+    ) -> AsyncIterator[Self | None]:
+        """Yield the lock, or None where somebody else holds it. Raises MetadataUnavailable."""
+        try:
+            async with await connect(url, timeout_seconds=timeout_seconds) as conn:
+                lock = cls(conn, job, timeout_seconds=timeout_seconds)
+                yield lock if await lock._try() else None
+        except UNAVAILABLE as error:
+            raise MetadataUnavailable(str(error)) from error
+
+    @classmethod
+    @contextlib.asynccontextmanager
     async def waited_for(
         cls,
         url: str,
@@ -99,14 +112,19 @@ class HeldLock:
         try:
             session = await self._ask(_SESSION)
         except UNAVAILABLE as error:
-            raise MetadataUnavailable(f"the lock of the {self._job} was lost: {error}") from error
+            raise MetadataUnavailable(
+                f"the lock of the {self._job} was lost: PostgreSQL has ended its session"
+            ) from error
         if session != self._session:
             raise MetadataUnavailable(f"the lock of the {self._job} was lost")
 
+    async def _try(self) -> bool:
+        self._session = int(await self._ask(_SESSION))
+        return await try_lock(self._conn, self._job)
+
     async def _acquire(self, wait_seconds: float, on_wait: Callable[[], None]) -> None:
         await self._ask(_LIMITS, {"ms": str(max(1, int(wait_seconds * 1000)))})
-        self._session = int(await self._ask(_SESSION))
-        if await try_lock(self._conn, self._job):
+        if await self._try():
             return
         on_wait()
         try:

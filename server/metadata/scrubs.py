@@ -1,7 +1,7 @@
 """What the scrub asks and notes: which blob was not seen for the longest, and what became of it.
 
-A note is one statement of its own that skips rows which somebody else has locked: a blob that is
-written or swept at this moment is looked at another time, and no request waits for the scrub.
+A note skips rows which somebody else has locked: a blob that is written or swept at this moment is
+looked at another time, and no request waits for the scrub longer than for one look at a file.
 """
 
 from collections.abc import Collection, Mapping, Sequence

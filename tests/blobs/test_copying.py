@@ -40,6 +40,7 @@ def put(layout: Layout, body: bytes) -> BlobDigest:
 
 def copy(source: Layout, target: Layout, digest: BlobDigest, size: int) -> None:
     copying.copy_blob(source, target, digest, size, ReadOnlyFlag())
+    copying.publish_copy(target, digest, size)
 
 
 @pytest.mark.parametrize("body", [BODY, b"small", b""], ids=["large", "small", "empty"])
@@ -62,7 +63,7 @@ def test_a_copy_is_durable_before_it_has_its_name(
     copying.fsync_copies(target, [digest], ReadOnlyFlag())
 
     kept = [step for step in disk.steps if step not in ("open", "write")]
-    assert kept == ["fsync file", "rename", "fsync directory"]
+    assert kept == ["fsync file", "rename", "rename", "fsync directory"]
     assert disk.fsynced[-1] == target.shard(digest)
 
 
@@ -186,10 +187,17 @@ def test_a_failed_fsync_gives_no_name(
     assert not target.blob(digest).exists()
 
 
-def test_a_rotten_copy_is_forgotten(target: Layout) -> None:
-    digest = put(target, BODY)
+@pytest.mark.parametrize("spoil", WAYS_TO_SPOIL)
+def test_a_copy_that_the_disk_gives_back_otherwise_gets_no_place(
+    source: Layout, target: Layout, spoil: type
+) -> None:
+    digest = put(source, BODY)
+    copying.copy_blob(source, target, digest, len(BODY), ReadOnlyFlag())
+    [unread] = files_in(target.staging)
+    spoil(unread)
 
-    copying.forget(target, digest)
-    copying.forget(target, digest)
+    with pytest.raises(UnusableBlob, match=digest.hex()):
+        copying.publish_copy(target, digest, len(BODY))
 
     assert not target.blob(digest).exists()
+    assert not unread.exists()

@@ -26,10 +26,13 @@ async def test_trash_makes_the_new_names_durable_before_the_old_ones_are_gone(
 ) -> None:
     blobs = [await put(store, BODY), await put(store, OTHER)]
     disk.steps.clear()
+    disk.fsynced.clear()
 
     await store.trash([blob.digest for blob in blobs])
 
     assert disk.steps == ["rename"] * 2 + ["open", "fsync directory"] * 3
+    shards = sorted({store.layout.shard(blob.digest) for blob in blobs})
+    assert disk.fsynced == [store.layout.trash, *shards]
 
 
 async def test_trash_of_a_blob_that_is_not_there_is_no_error(store: BlobStore, root: Path) -> None:

@@ -4,9 +4,6 @@ import json
 import os
 import pty
 import shutil
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -14,30 +11,10 @@ import pytest
 
 from server.blobs.archive import Archive
 from tests.blobs.archives import AT_ONCE
+from tests.cli.disks import free_bytes, small_disk
 from tests.cli.sites import BODY, Site, said
 from tests.commands import GIVE_UP_SECONDS, database, run, start
 from tests.fix_server import own_database
-
-
-@contextmanager
-def small_disk(mount: Path) -> Iterator[Path]:
-    """Yield a file system of a few MiB of its own; only root can make one."""
-    if os.geteuid() != 0:
-        pytest.skip("NOT RUN: only root mounts a file system")
-    mount.mkdir()
-    options = ["-t", "tmpfs", "-o", "size=8m,mode=0700", "tmpfs"]
-    mounted = subprocess.run(["mount", *options, mount], capture_output=True, text=True)
-    if mounted.returncode:
-        pytest.skip(f"NOT RUN: {mounted.stderr.strip()}")
-    try:
-        yield mount
-    finally:
-        subprocess.run(["umount", mount], check=True)
-
-
-def free_bytes(path: Path) -> int:
-    status = os.statvfs(path)
-    return status.f_bavail * status.f_frsize
 
 
 def test_a_second_backup_says_how_little_it_copied(site: Site) -> None:
@@ -85,7 +62,45 @@ def test_a_snapshot_is_shown_even_if_older_ones_cannot_be_removed(
 def test_a_wait_that_postgresql_cannot_count_is_refused(site: Site, tmp_path: Path) -> None:
     refused = site.backup(tmp_path / "archive", "--wait-seconds", "2147484")
 
-    assert (refused.returncode, "0<=x<=604800" in refused.stderr) == (2, True)
+    assert refused.returncode == 2
+    assert "'2147484' is not a whole number from 0 to 604800" in refused.stderr
+
+
+@pytest.mark.parametrize("flag", ["--wait-seconds", "--keep"])
+def test_what_is_no_number_is_refused_as_by_other_flags(
+    site: Site, tmp_path: Path, flag: str
+) -> None:
+    refused = site.backup(tmp_path / "archive", flag, "x")
+
+    assert (refused.returncode, "'x' is not a whole number from" in refused.stderr) == (2, True)
+
+
+def test_an_empty_word_is_no_directory(site: Site) -> None:
+    refused = site.backup("")
+
+    assert (refused.returncode, "a path cannot be empty" in refused.stderr) == (2, True)
+
+
+def test_a_list_without_a_finished_snapshot_says_so(tmp_path: Path) -> None:
+    with Archive.to_write(tmp_path / "archive", AT_ONCE):
+        pass
+
+    listed = run("backup", tmp_path / "archive", "--list", "--json")
+
+    expected = f"There are no finished snapshots in {tmp_path / 'archive'}.\n"
+    assert (listed.returncode, listed.stdout, listed.stderr) == (0, "", expected)
+
+
+@pytest.mark.parametrize("more", [("--keep", "1"), ("--read-data",)], ids=" ".join)
+def test_a_list_that_is_to_do_something_is_a_wrong_usage(
+    tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    with Archive.to_write(tmp_path / "archive", AT_ONCE):
+        pass
+
+    refused = run("backup", tmp_path / "archive", "--list", *more)
+
+    assert (refused.returncode, "--list changes nothing" in refused.stderr) == (2, True)
 
 
 def test_a_bar_shows_the_progress_on_a_terminal_and_nowhere_else(
@@ -132,7 +147,8 @@ def test_a_data_directory_that_is_none_is_refused(site: Site, tmp_path: Path) ->
 
     refused = run("backup", tmp_path / "archive", "--data", tmp_path / "data", environment=url)
 
-    assert (refused.returncode, "is no blob directory" in refused.stderr) == (1, True)
+    expected = f"Error: there is no data directory {tmp_path / 'data'}\n"
+    assert (refused.returncode, refused.stderr) == (1, expected)
 
 
 def test_another_backup_to_the_same_place_is_waited_for_with_a_message_and_a_limit(

@@ -24,7 +24,7 @@ def test_a_healthy_server_is_said_to_be(stopped: Stopped) -> None:
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[0].startswith(
-        "Looked at 1 buckets, 4 objects, 1 uploads in progress, 5 blobs"
+        "Looked at 1 bucket, 4 objects, 1 upload in progress, 5 blobs"
     )
     assert done.stdout.splitlines()[-1] == "Everything holds."
 
@@ -45,7 +45,7 @@ def test_what_is_broken_is_one_line_with_a_few_examples(stopped: Stopped) -> Non
     assert lines[2] == "should  directory  foreign file: 7"
     assert len([line for line in lines if "/ab/note-" in line]) == 5
     assert lines[8] == "        … and 2 more; --json shows all"
-    assert lines[-1] == "Broken: 1 that must hold, 1 that should."
+    assert lines[-1] == "Broken: 1 that must hold, 7 that should."
 
 
 def test_json_has_a_line_a_finding_and_the_summary_last(stopped: Stopped) -> None:
@@ -86,7 +86,15 @@ async def test_what_the_scrub_saw_is_said(stopped: Stopped) -> None:
 
     done = stopped.run("check")
 
-    assert "The scrub has not seen 1 blobs yet; oldest look 2024-05-06 07:08:09." in done.stdout
+    assert "The scrub has not seen 1 blob yet; oldest look 2024-05-06 07:08:09." in done.stdout
+
+
+async def test_a_scrub_that_has_seen_every_blob_is_said_to_have(stopped: Stopped) -> None:
+    await stopped.world.sql("UPDATE blob SET seen_whole = '2024-05-06 07:08:09+00'")
+
+    done = stopped.run("check")
+
+    assert "The scrub has seen every blob; oldest look 2024-05-06 07:08:09." in done.stdout
 
 
 async def test_keys_and_names_move_no_cursor(stopped: Stopped) -> None:
@@ -156,6 +164,20 @@ def test_a_directory_that_is_no_servers_is_refused_and_left_alone(
     assert not (tmp_path / "typo" / "blobs").exists()
 
 
+@pytest.mark.parametrize(
+    "command", [("check",), ("sweep",), ("sweep", "--now"), ("blob", "a" * 64)]
+)
+def test_a_data_directory_that_is_not_there_is_said_not_to_be(
+    tmp_path: Path, database_url: str, command: tuple[str, ...]
+) -> None:
+    data = tmp_path / "typo"
+
+    done = run(*command, "--data", data, environment={"S3D_DATABASE_URL": database_url})
+
+    assert (done.returncode, done.stderr) == (1, f"Error: there is no data directory {data}\n")
+    assert not data.exists()
+
+
 @pytest.mark.slow
 async def test_rows_that_postgresql_cannot_read_are_named_and_the_rest_is_looked_at(
     tmp_path: Path, template: Path
@@ -177,7 +199,7 @@ async def test_rows_that_postgresql_cannot_read_are_named_and_the_rest_is_looked
     assert "must    rows       rows that PostgreSQL cannot read: 2" in done.stdout
     assert "nothing names it and nobody will look  invalid page in block 0" in done.stdout
     assert "manifest_pkey  invalid page in block 0" in done.stdout
-    assert done.stdout.splitlines()[-1] == "Broken: 1 that must hold, 0 that should."
+    assert done.stdout.splitlines()[-1] == "Broken: 2 that must hold, 0 that should."
 
 
 async def test_what_was_found_is_said_where_the_check_has_to_break_off(stopped: Stopped) -> None:

@@ -61,6 +61,21 @@ def test_a_database_that_is_in_use_is_refused_before_a_byte_is_written(
     assert not elsewhere.exists()
 
 
+def test_a_file_is_no_data_directory(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "afile").touch()
+
+    refused = run("restore", site.archive, "--data", tmp_path / "afile")
+
+    expected = f"Error: {tmp_path / 'afile'} is a file, not a directory\n"
+    assert (refused.returncode, refused.stderr) == (1, expected)
+
+
+def test_an_empty_word_is_no_archive(elsewhere: Path) -> None:
+    refused = run("restore", "", "--data", elsewhere)
+
+    assert (refused.returncode, "a path cannot be empty" in refused.stderr) == (2, True)
+
+
 def test_an_archive_is_restored_somewhere_else(site: Site) -> None:
     refused = run("restore", site.archive, "--data", site.archive / "data")
 

@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -106,6 +107,39 @@ def test_a_command_that_is_told_to_end_stops_postgres_and_complains_of_nothing(
     out = BROKEN_OFF if command == "check" else ""
     assert (process.returncode, *said) == (128 + numbers[0], out, "")
     assert not is_running(pid)
+
+
+# As the script that pip makes starts it, and with a signal at the first import that takes a while.
+EARLY = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+class Ends:
+    def find_spec(self, name, *_):
+        if name == "click":
+            os.kill(os.getpid(), {number})
+
+sys.meta_path.insert(0, Ends())
+from server.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_is_told_to_end_while_it_is_loaded_complains_of_nothing(
+    number: signal.Signals,
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", EARLY.format(number=int(number)), "--help"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", "")
 
 
 def test_a_command_under_nohup_outlives_its_terminal(data: Path) -> None:

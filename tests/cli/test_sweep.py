@@ -4,12 +4,15 @@ import fcntl
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
 from tests.blobs.bodies import digest_of
-from tests.cli.stopped import Stopped
+from tests.cli.stopped import PROJECT, Stopped, clean_environment
+from tests.commands import GIVE_UP_SECONDS
 from tests.jobs.world import LARGE, ORPHAN, TRASHED
 
 NOTHING = dict.fromkeys(
@@ -93,6 +96,41 @@ async def test_another_sweep_is_made_way_for(stopped: Stopped, flags: tuple[str,
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "Error: another sweep or a backup is at work\n"
     assert stopped.world.node.in_the_trash(TRASHED).exists()
+
+
+def test_a_sweep_that_loses_its_lock_stops_and_says_so(stopped: Stopped) -> None:
+    """A backup may have got it meanwhile, and need what --now would unlink."""
+    with psycopg.connect(stopped.database_url) as conn:
+        conn.execute("LOCK TABLE released_manifest")
+        command = stopped.command("sweep", "--now")
+        with subprocess.Popen(
+            command,
+            cwd=PROJECT,
+            env=clean_environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as sweeping:
+            until_it_waits(conn)
+            conn.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks"
+                " WHERE locktype = 'advisory' AND granted AND objsubid = 2"
+            )
+            conn.rollback()
+            out, err = sweeping.communicate(timeout=GIVE_UP_SECONDS)
+
+    assert (sweeping.returncode, out) == (1, "")
+    assert err == "Error: the lock of the sweep was lost: PostgreSQL has ended its session\n"
+    assert stopped.world.node.in_the_trash(TRASHED).exists()
+
+
+def until_it_waits(conn: psycopg.Connection) -> None:
+    """Return once somebody waits for a table that the connection has locked."""
+    give_up = time.monotonic() + GIVE_UP_SECONDS
+    waits = "SELECT FROM pg_locks WHERE relation = 'released_manifest'::regclass AND NOT granted"
+    while conn.execute(waits).fetchone() is None:
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
 
 
 async def test_a_lost_blob_is_status_1(stopped: Stopped) -> None:

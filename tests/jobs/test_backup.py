@@ -22,7 +22,7 @@ from server.metadata.store import Metadata
 from server.model.names import BlobDigest
 from tests.blobs.archives import AT_ONCE
 from tests.blobs.bodies import digest_of, random_bytes
-from tests.blobs.disk import files_in, install
+from tests.blobs.disk import SimulatedCrash, files_in, install
 from tests.jobs.archived import SECONDS, archived, back_up, contents, finished, restore, rot
 from tests.jobs.node import Node
 
@@ -71,11 +71,11 @@ def swept(node: Node) -> bool:
     async def sweep() -> bool:
         async with (
             Metadata.opened(node.url, connections=1, timeout_seconds=SECONDS) as metadata,
-            metadata.alone(SWEEP) as is_alone,
+            metadata.alone(SWEEP) as lock,
         ):
-            if is_alone:
-                await Sweep(metadata, node.blobs, grace_seconds=0).run()
-            return is_alone
+            if lock is not None:
+                await Sweep(metadata, node.blobs, grace_seconds=0).run(before_step=lock.check)
+            return lock is not None
 
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, sweep()).result()
@@ -150,13 +150,13 @@ async def test_a_copy_that_goes_meanwhile_is_missed_at_the_end(
     node: Node, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await node.put("one", ONE)
-    original = copying.check_bytes
+    original = copying.publish_copy
 
-    def check_and_unlink(layout: Layout, digest: BlobDigest, size: int) -> None:
-        original(layout, digest, size)
-        layout.blob(digest).unlink()
+    def publish_and_unlink(target: Layout, digest: BlobDigest, size: int) -> None:
+        original(target, digest, size)
+        target.blob(digest).unlink()
 
-    monkeypatch.setattr("server.blobs.copying.check_bytes", check_and_unlink)
+    monkeypatch.setattr("server.blobs.copying.publish_copy", publish_and_unlink)
 
     with pytest.raises(CopiesLost, match="gone meanwhile: 1"):
         await back_up(node, root)
@@ -246,6 +246,25 @@ async def test_a_copy_that_a_killed_backup_left_is_made_durable(
 
     assert done.findings.copied == 0
     assert archived(root, ONE).parent in disk.fsynced
+
+
+async def test_a_copy_that_a_killed_backup_did_not_read_back_is_made_anew(
+    node: Node, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the disk it may be rotten, and the next backup looks at sizes alone."""
+    await node.put("one", ONE)
+
+    def die(*_: int) -> None:
+        raise SimulatedCrash
+
+    with monkeypatch.context() as killed:
+        killed.setattr("server.blobs.copying.os.posix_fadvise", die)
+        with pytest.raises(SimulatedCrash):
+            await back_up(node, root)
+    done = await back_up(node, root)
+
+    assert done.findings.copied == 1
+    assert files_in(root / "blobs" / "staging") == []
 
 
 async def test_a_sweep_at_work_is_waited_for_within_the_limit(node: Node, root: Path) -> None:

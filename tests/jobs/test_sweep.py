@@ -13,9 +13,14 @@ from server.model.blob import Slice
 from tests.blobs.bodies import digest_of, random_bytes
 from tests.invariants import leftovers_in_the_end
 from tests.jobs.node import Node
+from tests.jobs.scrubbing import Logged
 from tests.metadata.rows import complete, new_upload, put_part
 
 ONE, TWO = random_bytes(10_000), random_bytes(20_000)
+_END_LOCKS = """
+    SELECT pg_terminate_backend(pid) FROM pg_locks
+     WHERE locktype = 'advisory' AND pid <> pg_backend_pid()
+"""
 
 
 async def test_the_blob_of_a_deleted_object_goes_to_the_trash_and_then_away(node: Node) -> None:
@@ -276,7 +281,7 @@ async def test_only_one_of_all_processes_sweeps(node: Node, database_url: str) -
         elsewhere.alone("sweep") as second,
         elsewhere.alone("another") as another,
     ):
-        assert (first, second, another) == (True, False, True)
+        assert [bool(lock) for lock in (first, second, another)] == [True, False, True]
 
     async with node.metadata.alone("sweep") as again:
         assert again
@@ -286,13 +291,42 @@ async def test_a_job_is_not_alone_for_longer_than_its_connection_lives(
     node: Node, conn: Connection
 ) -> None:
     async with node.metadata.alone("sweep") as first:
-        await conn.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_locks"
-            " WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
-        )
+        await conn.execute(_END_LOCKS)
         await asyncio.sleep(0.2)
         async with node.metadata.alone("sweep") as second:
-            assert (first, second) == (True, True)
+            assert first is not None
+            assert second is not None
+
+
+async def test_a_sweep_that_lost_its_lock_stops_and_begins_again(
+    node: Node, conn: Connection, logged: Logged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backup may have got it, and copy what the sweep would unlink."""
+    await node.put("k", ONE)
+    await node.delete("k")
+    await node.sweep(grace_seconds=60)
+    remove_stale_staging = node.blobs.remove_stale_staging
+
+    async def lose_the_lock() -> int:
+        await conn.execute(_END_LOCKS)
+        return await remove_stale_staging()
+
+    sweep = Sweep(node.metadata, node.blobs, grace_seconds=0)
+    async with asyncio.TaskGroup() as group:
+        with monkeypatch.context() as losing:
+            losing.setattr(node.blobs, "remove_stale_staging", lose_the_lock)
+            running = group.create_task(sweep.run_every(0.05))
+            async with asyncio.timeout(20):
+                while not logged and node.in_the_trash(ONE).exists():  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            was_kept = node.in_the_trash(ONE).exists()
+        left = await leftovers_in_the_end(node.url, node.blobs.layout.root)
+        running.cancel()
+
+    assert was_kept
+    assert logged[0]["event"] == "sweep failed"
+    assert "the lock of the sweep was lost" in logged[0]["error"]
+    assert left == []
 
 
 async def test_the_sweep_goes_on_after_postgres_was_away(node: Node, conn: Connection) -> None:

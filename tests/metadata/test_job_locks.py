@@ -49,7 +49,7 @@ async def test_it_keeps_the_job_from_being_done_until_it_is_let_go(
     async with metadata.alone("sweep") as afterwards:
         pass
 
-    assert (while_held, another, afterwards) == (False, True, True)
+    assert [bool(lock) for lock in (while_held, another, afterwards)] == [False, True, True]
 
 
 async def test_it_waits_for_the_job_to_end_and_says_so(
@@ -143,4 +143,17 @@ async def test_a_job_is_alone_for_as_long_as_it_works_elsewhere(
         async with metadata.alone("sweep") as second:
             pass
 
-    assert (first, second) == (True, False)
+    assert first is not None
+    assert second is None
+
+
+async def test_a_job_that_was_alone_knows_when_it_is_not_any_more(
+    conn: Connection, metadata: Metadata
+) -> None:
+    async with metadata.alone("sweep") as lock:
+        assert lock is not None
+        await lock.check()
+        await conn.execute(_END_OTHERS)
+
+        with pytest.raises(MetadataUnavailable, match="lock of the sweep was lost"):
+            await lock.check()

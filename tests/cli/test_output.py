@@ -1,0 +1,79 @@
+"""Standard output that takes nothing, as on a full disk, and one that nobody reads any more."""
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.cli.stopped import PROJECT, Stopped, clean_environment
+
+FULL = "cannot write to standard output: No space left on device"
+
+
+def printed_to_a_full_disk(stopped: Stopped, *arguments: str) -> tuple[int, str]:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            stopped.command(*arguments),
+            cwd=PROJECT,
+            env=clean_environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("check",), ("check", "--json"), ("sweep",), ("key", "list", "alice")],
+    ids=" ".join,
+)
+def test_output_that_cannot_be_written_is_one_line_and_status_1(
+    stopped: Stopped, command: Sequence[str]
+) -> None:
+    assert stopped.run("account", "create", "alice").returncode == 0
+
+    assert printed_to_a_full_disk(stopped, *command) == (1, f"Error: {FULL}\n")
+
+
+@pytest.mark.parametrize("command", ["account", "key"])
+def test_a_key_whose_secret_could_not_be_shown_is_named(stopped: Stopped, command: str) -> None:
+    assert stopped.run("account", "create", "alice").returncode == 0
+    name = {"account": "bob", "key": "alice"}[command]
+
+    status, said = printed_to_a_full_disk(stopped, command, "create", name)
+
+    found = re.fullmatch(
+        rf"Error: {FULL}. The key (\w+) exists now, and its secret was lost: remove it with s3d key"
+        r" remove, and make another with s3d key create\n",
+        said,
+    )
+    assert status == 1
+    assert found, said
+    keys = stopped.run("key", "list", name, "--json").stdout.splitlines()
+    assert found[1] in [json.loads(line)["access_key"] for line in keys]
+
+
+def test_a_reader_that_went_away_is_no_error(stopped: Stopped) -> None:
+    """As head(1) does once it has its lines."""
+    theirs, ours = os.pipe()
+    os.close(theirs)
+    try:
+        done = subprocess.run(
+            stopped.command("check"),
+            cwd=PROJECT,
+            env=clean_environment(),
+            stdout=ours,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(ours)
+
+    assert (done.returncode, done.stderr) == (1, "")
