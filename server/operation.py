@@ -144,8 +144,8 @@ class ObjectOperation:
     checks_revision: every store call of the handler carries the revision that the grant was decided
         under, so the decision may come from the cache. Where it is False the cache is brought up to
         date before the decision: one more round trip, and nothing to remember.
-    reads_body: the handler verifies the body. Where it is False a body was read, held to what was
-        signed of it and dropped before: who forgets the flag finds no body.
+    reads_body: the handler verifies the body. Where it is False a body whose hash was signed was
+        read, held to it and dropped before; another is left unread.
     streams_body: the body may be aws-chunked; elsewhere S3 refuses the streaming payload modes.
     states_object_checksum: a checksum in a header is that of the object which the request makes,
         not that of its body.

@@ -46,7 +46,7 @@ class StagedFile:
 
     @property
     def is_published(self) -> bool:
-        """Return whether the file has left staging/ for its name."""
+        """Return whether the file has its name."""
         return self._published
 
     def write(self, data: bytes) -> None:

@@ -78,7 +78,8 @@ def _remove_if_unlocked(path: str) -> bool:
         return False
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Never a published blob: this name lies in staging/ and is given out once.
+        # Never a published blob: this name lies in staging/. A copy that has its digest for a name
+        # there belongs to a backup or a restore, which keeps every sweep of its directory away.
         os.unlink(path)
     except (BlockingIOError, FileNotFoundError):
         return False

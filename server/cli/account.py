@@ -120,9 +120,10 @@ def say_new_key(about: Mapping[str, Any], credentials: Credentials, *, as_json: 
     }
     try:
         say(shown, as_json=as_json)
-    except OutputLost as lost:
+    except (OutputLost, BrokenPipeError) as lost:
+        why = lost.message if isinstance(lost, OutputLost) else "nobody reads standard output"
         raise click.ClickException(
-            f"{lost.message}. The key {credentials.access_key} exists now, and its secret was lost:"
+            f"{why}. The key {credentials.access_key} exists now, and its secret was lost:"
             " remove it with s3d key remove, and make another with s3d key create"
         ) from None
 

@@ -19,9 +19,9 @@ RESTORING: Final = "restoring"
 # The workers of a server that was killed hold its lock until the kernel has ended them.
 _WAIT_SECONDS: Final = 2.0
 _POLL_SECONDS: Final = 0.05
-# Of one worker, beside its pool: those of its batches, the sweep, the scrub, and the look whether
-# PostgreSQL is there.
-_CONNECTIONS_BESIDE_THE_POOL: Final = 9
+# Of one worker, beside its pool: those of its batches, the sweep, the scrub, the look whether
+# PostgreSQL is there, and the fence.
+_CONNECTIONS_BESIDE_THE_POOL: Final = 10
 _CONNECTIONS_OF_COMMANDS: Final = 32
 
 

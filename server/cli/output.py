@@ -16,11 +16,11 @@ def print_line(text: str) -> None:
     try:
         click.echo(text)
     except OSError as error:
+        # Else Python tries again at the end, and complains of it in its own words.
+        _forget_what_is_left()
         # Who reads it has read enough, as head(1) has: click ends the command without a word.
         if error.errno == errno.EPIPE:
             raise
-        # Else Python tries again at the end, and complains of it in its own words.
-        _forget_what_is_left()
         raise OutputLost(f"cannot write to standard output: {error.strerror}") from None
 
 

@@ -11,7 +11,7 @@ from server.cli.data_directory import unserved
 from server.cli.metadata import in_stores, say
 from server.cli.options import DATABASE, with_settings
 from server.config import Settings
-from server.jobs.sweep import ORPHAN_SECONDS, Sweep, Swept
+from server.jobs.sweep import ORPHAN_SECONDS, SWEEP, Sweep, Swept
 from server.metadata.store import Metadata
 
 
@@ -40,7 +40,7 @@ def sweep(settings: Settings, now: bool, as_json: bool) -> None:
         orphans_older_than = 0.0 if is_unserved else ORPHAN_SECONDS
 
         async def sweep_now(metadata: Metadata, blobs: BlobStore) -> Swept:
-            async with metadata.alone("sweep") as lock:
+            async with metadata.alone(SWEEP) as lock:
                 if lock is None:
                     raise click.ClickException("another sweep or a backup is at work")
                 one = Sweep(metadata, blobs, grace_seconds=grace_seconds)

@@ -18,10 +18,12 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, Generic, TypeVar
 
 import psycopg
+import structlog
 from psycopg import errors as pg
 
 from server.metadata.connection import UNAVAILABLE, Connection
 from server.metadata.errors import MetadataOverloaded, MetadataUnavailable
+from server.metadata.fence import outcome_is_unknown
 from server.metadata.outage import is_dead
 
 Question = TypeVar("Question")
@@ -29,6 +31,8 @@ Answer = TypeVar("Answer")
 
 # How often a batch that PostgreSQL chose as the victim of a deadlock is tried again.
 _DEADLOCK_TRIES: Final = 5
+
+_log = structlog.get_logger()
 
 
 class _Pending(asyncio.Future[Answer]):
@@ -223,10 +227,10 @@ class Batch(Generic[Question, Answer]):
                     answers = await self._without_deadlock(connection, questions)
             except (*UNAVAILABLE, TimeoutError) as error:
                 failure = MetadataUnavailable(str(error))
-                if self._gave_up is not None and is_sent and _is_unknown(error):
-                    await self._gave_up(questions)
                 await _discard(connection)
                 connection = None
+                if is_sent and outcome_is_unknown(error):
+                    await self._give_up(batch, failure)
             except asyncio.CancelledError:
                 _fail(batch, MetadataUnavailable("the server is stopping"))
                 await _discard(connection)
@@ -242,6 +246,19 @@ class Batch(Generic[Question, Answer]):
             return await self._answer_alone(connection, batch)
         _fail(batch, failure)
         return connection
+
+    async def _give_up(
+        self, batch: list[tuple[Question, _Pending[Answer]]], failure: BaseException
+    ) -> None:
+        if self._gave_up is None:
+            return
+        try:
+            await self._gave_up([question for question, _ in batch])
+        except asyncio.CancelledError:
+            _fail(batch, failure)
+            raise
+        except Exception as error:  # noqa: BLE001 - the next batches go on, and nothing is repeated
+            _log.error("a batch could not be given up", exc_info=error)
 
     async def _usable(self, connection: Connection | None) -> Connection:
         """Return the connection, or a new one in place of one that PostgreSQL has ended."""
@@ -274,11 +291,6 @@ class Batch(Generic[Question, Answer]):
             with contextlib.suppress(pg.DeadlockDetected, pg.SerializationFailure):
                 return await self._answer(connection, questions)
         return await self._answer(connection, questions)
-
-
-def _is_unknown(error: Exception) -> bool:
-    # A PostgreSQL that refuses a statement, or ends, says so, with a code.
-    return getattr(error, "sqlstate", None) is None
 
 
 def _fail(batch: Iterable[tuple[object, asyncio.Future[Answer]]], error: BaseException) -> None:

@@ -12,20 +12,25 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, LiteralString
 
+import psycopg
+import structlog
 from psycopg import errors as pg
 
 from server.metadata import settings_revision
 from server.metadata.connection import UNAVAILABLE, Connection
 
-# How long it may take in all: a client waits for its 503 meanwhile.
+# How long it may take, for a client waits for its 503 meanwhile. To part from a PostgreSQL that falls
+# silent in the middle of it takes psycopg ten more.
 _RAISE_SECONDS: Final = 4.0
 # How long the writers of those buckets may be held up by one that does not end.
-_HELD_UP: Final[LiteralString] = "SET LOCAL lock_timeout = '1s'"
+_HELD_UP: Final[LiteralString] = "SET LOCAL statement_timeout = '1s'"
 
 _LOCK_OUT_WRITERS: Final[LiteralString] = """
     SELECT pg_advisory_xact_lock(bucket_id)
       FROM (SELECT DISTINCT unnest(%(bucket_ids)s::bigint[]) AS bucket_id ORDER BY 1) AS ordered
 """
+
+_log = structlog.get_logger()
 
 
 class Fence:
@@ -37,6 +42,7 @@ class Fence:
     def __init__(self, connect: Callable[[], Awaitable[Connection]]) -> None:
         self._connect = connect
         self._bucket_ids: set[int] = set()
+        self._raising = asyncio.Lock()
 
     def need(self, bucket_ids: Iterable[int]) -> None:
         """Take note that writes to these buckets were given up: nobody knows what came of them."""
@@ -48,19 +54,29 @@ class Fence:
         return bool(self._bucket_ids)
 
     async def raised(self) -> bool:
-        """Have what was given up end, or be refused; return whether that could be done now."""
-        bucket_ids = list(self._bucket_ids)
-        if not bucket_ids:
-            return True
-        try:
-            async with asyncio.timeout(_RAISE_SECONDS), await self._connect() as conn:
-                await _raise(conn, bucket_ids)
-        except pg.ReadOnlySqlTransaction:
-            pass  # no write takes effect there
-        except (*UNAVAILABLE, TimeoutError, OSError):
-            return False
-        self._bucket_ids.difference_update(bucket_ids)
-        return True
+        """Have what was given up end, or be refused; return whether that is so of all of it now."""
+        async with self._raising:
+            bucket_ids = list(self._bucket_ids)
+            if not bucket_ids:
+                return True
+            try:
+                async with asyncio.timeout(_RAISE_SECONDS), await self._connect() as conn:
+                    await _raise(conn, bucket_ids)
+            except pg.ReadOnlySqlTransaction:
+                return True  # no write takes effect there, as long as it is so
+            except (*UNAVAILABLE, TimeoutError, OSError):
+                return False
+            except psycopg.Error as error:
+                # Whoever broke the schema, or took our rights, must not stop all reads by it.
+                _log.error("writes that were given up cannot be refused", error=str(error))
+            self._bucket_ids.difference_update(bucket_ids)
+            return not self._bucket_ids
+
+
+def outcome_is_unknown(error: BaseException | None) -> bool:
+    """Return whether a statement that ended in this may still take effect."""
+    # A PostgreSQL that refuses it, or ends, says so, with a code.
+    return getattr(error, "sqlstate", None) is None
 
 
 async def _raise(conn: Connection, bucket_ids: list[int]) -> None:
@@ -69,6 +85,6 @@ async def _raise(conn: Connection, bucket_ids: list[int]) -> None:
             await conn.execute(_HELD_UP)
             await conn.execute(_LOCK_OUT_WRITERS, {"bucket_ids": bucket_ids})
             await settings_revision.bump(conn)
-    except pg.LockNotAvailable:
+    except pg.QueryCanceled:
         # One stands still in the middle of it, and must not keep all others from being refused.
         await settings_revision.bump(conn)

@@ -78,13 +78,13 @@ class Outage:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_SECONDS):
                     await self._suspicion.wait()
-            if self._fence.is_needed:
-                await self._fence.raised()  # it could not be when it was first tried
             if self._suspicion.is_set() or self._is_silent():
                 self._suspicion.clear()
                 if not await self._answers():
                     await self._last()
                 continue
+            if self._fence.is_needed:
+                await self._fence.raised()  # it could not be when it was first tried
             silent = self._scan_silence()
             if silent <= SCAN_SILENT_SECONDS or await self._answers():
                 continue

@@ -6,7 +6,7 @@ Questions about single keys go through batches; everything else borrows a connec
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any, Final, Protocol, Self, TypeVar
@@ -25,7 +25,7 @@ from server.metadata.connection import (
     unhurried,
 )
 from server.metadata.errors import MetadataOverloaded, MetadataUnavailable, RowsUnreadable
-from server.metadata.fence import Fence
+from server.metadata.fence import Fence, outcome_is_unknown
 from server.metadata.job_locks import HeldLock
 from server.metadata.object_versions import Delete, Find, Publish, Put
 from server.metadata.outage import Outage, is_dead
@@ -239,9 +239,16 @@ class Metadata:
         self, allowed: Allowed, bucket_id: int, change: Callable[[Connection], Awaitable[Row]]
     ) -> Row:
         while True:
-            async with self.transaction() as conn:
-                if await settings_revision.hold(conn, allowed.revision, [bucket_id]):
-                    return await change(conn)
+            is_begun = False
+            try:
+                async with self.transaction() as conn:
+                    is_begun = True
+                    if await settings_revision.hold(conn, allowed.revision, [bucket_id]):
+                        return await change(conn)
+            except MetadataUnavailable as error:
+                if is_begun and outcome_is_unknown(error.__cause__):
+                    await self._give_up([bucket_id])
+                raise
             bucket_id = await self._renew(allowed, bucket_id)
 
     async def _renew(self, allowed: Allowed, bucket_id: int, revision: int | None = None) -> int:
@@ -266,7 +273,7 @@ class Metadata:
             largest=_LARGEST_BATCH,
             waiting=_WAITING,
             repeatable=repeatable,
-            gave_up=None if repeatable else self._gave_up,
+            gave_up=None if repeatable else self._give_up_batch,
             # statement_timeout comes first and leaves the connection usable.
             timeout_seconds=self._timeout_seconds * 2,
             patience_seconds=_PATIENCE_SECONDS if patient else 0,
@@ -283,11 +290,14 @@ class Metadata:
         await self._outage.opened(connection)
         return connection
 
-    async def _gave_up(self, questions: Sequence[Any]) -> None:
-        """Take note of a batch of Put or Delete of which nobody knows what came of it (D2)."""
-        self._fence.need(question.bucket_id for question in questions)
+    async def _give_up(self, bucket_ids: Collection[int]) -> None:
+        """Call it for writes to these buckets of which nobody knows what came (D2)."""
+        self._fence.need(bucket_ids)
         if not self._outage.is_on:  # whose end raises it
             await self._fence.raised()
+
+    async def _give_up_batch(self, questions: Sequence[Any]) -> None:
+        await self._give_up({question.bucket_id for question in questions})
 
     def _silent_since(self) -> float | None:
         batches = (batch.under_way_since for batch in self._batches)

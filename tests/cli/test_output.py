@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -14,18 +15,31 @@ from tests.cli.stopped import PROJECT, Stopped, clean_environment
 FULL = "cannot write to standard output: No space left on device"
 
 
+def printed_to(stdout: BinaryIO | int, stopped: Stopped, *arguments: str) -> tuple[int, str]:
+    done = subprocess.run(
+        stopped.command(*arguments),
+        cwd=PROJECT,
+        env=clean_environment(),
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
 def printed_to_a_full_disk(stopped: Stopped, *arguments: str) -> tuple[int, str]:
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(
-            stopped.command(*arguments),
-            cwd=PROJECT,
-            env=clean_environment(),
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-    return done.returncode, done.stderr
+        return printed_to(full, stopped, *arguments)
+
+
+def printed_to_nobody(stopped: Stopped, *arguments: str) -> tuple[int, str]:
+    theirs, ours = os.pipe()
+    os.close(theirs)
+    try:
+        return printed_to(ours, stopped, *arguments)
+    finally:
+        os.close(ours)
 
 
 @pytest.mark.parametrize(
@@ -61,19 +75,11 @@ def test_a_key_whose_secret_could_not_be_shown_is_named(stopped: Stopped, comman
 
 def test_a_reader_that_went_away_is_no_error(stopped: Stopped) -> None:
     """As head(1) does once it has its lines."""
-    theirs, ours = os.pipe()
-    os.close(theirs)
-    try:
-        done = subprocess.run(
-            stopped.command("check"),
-            cwd=PROJECT,
-            env=clean_environment(),
-            stdout=ours,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-    finally:
-        os.close(ours)
+    assert printed_to_nobody(stopped, "check") == (1, "")
 
-    assert (done.returncode, done.stderr) == (1, "")
+
+def test_a_key_whose_secret_nobody_read_is_named(stopped: Stopped) -> None:
+    status, said = printed_to_nobody(stopped, "account", "create", "alice")
+
+    assert status == 1
+    assert said.startswith("Error: nobody reads standard output. The key ")

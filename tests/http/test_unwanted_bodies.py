@@ -84,11 +84,24 @@ async def test_an_unwanted_body_is_asked_for_where_its_sender_waits(
     assert answer.status == 200
 
 
-@pytest.mark.parametrize("size", [64 << 10, (64 << 10) + 1])
-async def test_an_unwanted_body_has_a_limit(s3: S3Client, bucket: str, size: int) -> None:
+@pytest.mark.parametrize(
+    ("size", "refusal"),
+    [
+        pytest.param(64 << 10, (204, None), id="at it"),
+        pytest.param((64 << 10) + 1, (400, "MaxMessageLengthExceeded"), id="above it"),
+    ],
+)
+@pytest.mark.parametrize("is_chunked", [False, True], ids=["announced", "in chunks"])
+async def test_an_unwanted_body_has_a_limit(
+    s3: S3Client, bucket: str, size: int, refusal: tuple[int, str | None], is_chunked: bool
+) -> None:
     upload = await begin(s3, bucket)
+    target, body = f"{upload.path}?uploadId={upload.id}", bytes(size)
+    digest = hashlib.sha256(body).hexdigest()
+    headers = {"Transfer-Encoding": "chunked"} if is_chunked else {"Content-Length": str(size)}
+    head = s3.message("DELETE", target, headers=headers, content_sha256=digest)
+    framed = b"%x\r\n%b\r\n0\r\n\r\n" % (size, body) if is_chunked else body
+    async with s3.connected() as wire:
+        await wire.send(head + framed)
 
-    answer = await s3.request("DELETE", f"{upload.path}?uploadId={upload.id}", body=bytes(size))
-
-    within = size <= 64 << 10
-    assert answer.refusal == ((204, None) if within else (400, "MaxMessageLengthExceeded"))
+        assert (await wire.answer()).refusal == refusal

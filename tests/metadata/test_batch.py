@@ -277,6 +277,36 @@ async def test_closing_fails_what_is_under_way_and_what_waits(asked: Asked) -> N
     assert [type(outcome) for outcome in outcomes] == [MetadataUnavailable] * 3
 
 
+@pytest.mark.parametrize("ends", ["closed", "broken"])
+async def test_who_was_given_up_is_told_so_however_that_ends(asked: Asked, ends: str) -> None:
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def give_up(questions: Sequence[int]) -> None:
+        begun.set()
+        await goes_on.wait()
+        raise RuntimeError("broken")
+
+    async def cut(conn: Connection, questions: Sequence[int]) -> None:
+        await conn.close()
+
+    asked.before = cut
+    batch = asked.batch(repeatable=False, gave_up=give_up)
+    asking = asyncio.create_task(batch.ask(1))
+    await begun.wait()
+    if ends == "broken":
+        goes_on.set()
+    else:
+        await batch.close()
+
+    async with asyncio.timeout(5):
+        with pytest.raises(MetadataUnavailable):
+            await asking
+    if ends == "broken":
+        asked.before = None
+        assert await batch.ask(2) == 4
+    await batch.close()
+
+
 async def test_closing_fails_those_too_who_are_asked_alone_after_a_batch_that_failed(
     asked: Asked,
 ) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 import pytest
+from structlog.testing import capture_logs
 
 from server.metadata import settings_revision
 from server.metadata.connection import Connection, connect
@@ -140,6 +141,39 @@ async def test_it_is_raised_later_where_postgresql_cannot_be_reached(database_ur
     assert fence.is_needed
     assert await fence.raised()
     assert not fence.is_needed
+
+
+async def test_where_it_can_never_be_raised_the_server_goes_on(
+    conn: Connection, database_url: str
+) -> None:
+    """As where somebody took the rights of the role away: no outage lasts for ever by that."""
+    await conn.execute("ALTER TABLE settings_revision RENAME TO elsewhere")
+    fence = Fence(partial(connect, database_url))
+    fence.need([1])
+
+    with capture_logs() as logged:
+        raised = await fence.raised()
+    await conn.execute("ALTER TABLE elsewhere RENAME TO settings_revision")
+
+    assert raised
+    assert not fence.is_needed
+    assert [each["event"] for each in logged] == ["writes that were given up cannot be refused"]
+
+
+async def test_it_is_needed_for_what_is_given_up_meanwhile(
+    conn: Connection, other: Connection, database_url: str
+) -> None:
+    home = await new_bucket(conn)
+    fence = Fence(partial(connect, database_url))
+    fence.need([home.id])
+    async with other.transaction():
+        assert await settings_revision.hold(other, await settings_revision.read(conn), [home.id])
+        raised = asyncio.create_task(fence.raised())
+        await asyncio.sleep(0.3)
+        fence.need([home.id + 1])
+
+    assert not await raised
+    assert fence.is_needed
 
 
 async def test_it_is_not_raised_where_nothing_was_given_up() -> None:
