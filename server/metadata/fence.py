@@ -19,8 +19,8 @@ from psycopg import errors as pg
 from server.metadata import settings_revision
 from server.metadata.connection import UNAVAILABLE, Connection
 
-# How long it may take, for a client waits for its 503 meanwhile. To part from a PostgreSQL that falls
-# silent in the middle of it takes psycopg ten more.
+# How long it may take, for a client waits for its 503 meanwhile. psycopg takes ten more to part from
+# a PostgreSQL that falls silent in between.
 _RAISE_SECONDS: Final = 4.0
 # How long the writers of those buckets may be held up by one that does not end.
 _HELD_UP: Final[LiteralString] = "SET LOCAL statement_timeout = '1s'"
