@@ -19,8 +19,8 @@ from psycopg import errors as pg
 from server.metadata import settings_revision
 from server.metadata.connection import UNAVAILABLE, Connection
 
-# How long it may take, for a client waits for its 503 meanwhile. psycopg takes ten more to part from
-# a PostgreSQL that falls silent in between.
+# A client waits for its 503 meanwhile. From a PostgreSQL that falls silent in between psycopg takes
+# ten seconds more to part.
 _RAISE_SECONDS: Final = 4.0
 # How long the writers of those buckets may be held up by one that does not end.
 _HELD_UP: Final[LiteralString] = "SET LOCAL statement_timeout = '1s'"
