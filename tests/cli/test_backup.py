@@ -138,7 +138,8 @@ def test_a_directory_of_something_else_is_refused(site: Site, tmp_path: Path) ->
 
     refused = site.backup(tmp_path)
 
-    assert (refused.returncode, "is not empty" in refused.stderr) == (1, True)
+    expected = f"Error: {tmp_path} is no directory of backups: it holds 'photo.jpg'\n"
+    assert (refused.returncode, refused.stderr) == (1, expected)
     assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
 
 

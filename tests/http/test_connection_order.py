@@ -124,7 +124,7 @@ async def test_a_trailer_that_does_not_end_is_refused(s3: S3Client, bucket: str)
         await wire.send(chunked + b"4\r\n64\r\n\r\n")
         await asyncio.sleep(0.1)
         await wire.send(b"0\r\n")
-        for n in range(10):
+        for n in range(7):  # the last one is beyond the limit of a head
             await wire.send(f"x-{n}: ".encode() + b"x" * 10_000 + b"\r\n")
 
         answer = await wire.answer()
