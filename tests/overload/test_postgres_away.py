@@ -140,10 +140,19 @@ async def test_requests_are_refused_while_postgresql_is_away_and_served_afterwar
             await asyncio.sleep(max(0, back - asyncio.get_running_loop().time()))
         await clients.until_each_was_answered(served, BACK_SECONDS)
 
+    await until_every_worker_serves(s3)
     assert clients.refusals <= {(503, "ServiceUnavailable"), (503, "SlowDown")}
     assert (await s3.get("/bucket/new-blob")).body == BLOB
     assert (await s3.get("/bucket/new-inline")).body == INLINE
     assert broken(own_server.metadata_url, own_server.data / "blobs") == []
+
+
+async def until_every_worker_serves(s3: S3Client) -> None:
+    """Each finds out for itself that PostgreSQL is back."""
+    async with asyncio.timeout(BACK_SECONDS), each_worker(s3) as workers:
+        for worker in workers:
+            while not served((await worker.get("/bucket/inline")).status):
+                await asyncio.sleep(PAUSE_SECONDS)
 
 
 async def test_a_restart_of_postgresql_between_two_requests_is_not_noticed(tmp_path: Path) -> None:
