@@ -150,8 +150,8 @@ async def test_requests_are_refused_while_postgresql_is_away_and_served_afterwar
 async def until_every_worker_serves(s3: S3Client) -> None:
     """Each finds out for itself that PostgreSQL is back."""
     async with asyncio.timeout(BACK_SECONDS), each_worker(s3) as workers:
-        for worker in workers:
-            while not served((await worker.get("/bucket/inline")).status):
+        for each in workers:
+            while not served((await each.get("/bucket/inline")).status):  # noqa: ASYNC110
                 await asyncio.sleep(PAUSE_SECONDS)
 
 
