@@ -20,9 +20,9 @@ import structlog
 # How long to step back: time enough for another worker to wake up and accept.
 _STEP_BACK_SECONDS: Final = 0.001
 # Stepping back for a difference of one would delay every second connection for nothing, unless the
-# other has none at all: two clients are to have two workers. Of many
-# connections a few more or less make no difference, and a busy worker comes to accept seldom: one
-# connection each time, a thousand clients took ten seconds.
+# other worker has none at all: two clients are to have two workers. Of many connections a few more
+# or less make no difference, and a busy worker comes to accept seldom: one connection each time, a
+# thousand clients took ten seconds.
 _SLACK: Final = 1
 _SLACK_PER_CONNECTION: Final = 1 / 16
 _REFRESH_SECONDS: Final = 0.1

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -56,6 +57,18 @@ def full(listening: socket.socket) -> Listener:
     return Listener(listening, counts, 0)
 
 
+def start(listener: Listener, **changed: Any) -> None:
+    """Start it as that of a worker all of whose places are taken."""
+    settings: dict[str, Any] = {
+        "make_protocol": asyncio.Protocol,
+        "connections": lambda: 5,
+        "limit": 5,
+        "refuse_at_once": refuse_at_once,
+        "make_refusal": Accepted,
+    }
+    listener.start(**(settings | changed))
+
+
 async def turns_until(count: int) -> int:
     """Return how many turns of the event loop it takes until so many are accepted."""
     turns = 0
@@ -72,12 +85,12 @@ async def test_a_worker_with_many_connections_accepts_many_in_a_turn(
     """Its turns are long: one connection in each took ten seconds for a thousand."""
     listener = Listener(listening, ConnectionCounts(1), 0)
 
-    listener.start(
-        Accepted,
+    start(
+        listener,
+        make_protocol=Accepted,
+        make_refusal=asyncio.Protocol,
         connections=lambda: 1000,
         limit=10_000,
-        refuse_at_once=refuse_at_once,
-        make_refusal=asyncio.Protocol,
     )
     turns = await turns_until(CLIENTS)
     await listener.stop()
@@ -94,12 +107,12 @@ async def test_the_second_connection_is_left_to_a_worker_that_has_none(
     counts.publish(1, theirs)
     listener = Listener(listening, counts, 0)
 
-    listener.start(
-        Accepted,
+    start(
+        listener,
+        make_protocol=Accepted,
+        make_refusal=asyncio.Protocol,
         connections=lambda: 1,
         limit=10_000,
-        refuse_at_once=refuse_at_once,
-        make_refusal=asyncio.Protocol,
     )
     await asyncio.sleep(0.05)
     await listener.stop()
@@ -108,13 +121,7 @@ async def test_the_second_connection_is_left_to_a_worker_that_has_none(
 
 
 async def test_where_no_worker_has_room_clients_get_a_refusal(full: Listener) -> None:
-    full.start(
-        asyncio.Protocol,
-        connections=lambda: 5,
-        limit=5,
-        refuse_at_once=refuse_at_once,
-        make_refusal=Accepted,
-    )
+    start(full)
     await turns_until(CLIENTS)
     await full.stop()
 
@@ -128,13 +135,7 @@ async def test_those_whose_request_has_come_get_their_answer_from_the_socket(
         client.sendall(b"GET / HTTP/1.1\r\n\r\n")
         client.setblocking(False)
 
-    full.start(
-        asyncio.Protocol,
-        connections=lambda: 5,
-        limit=5,
-        refuse_at_once=refuse_at_once,
-        make_refusal=Accepted,
-    )
+    start(full)
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(30):
         answers = [await loop.sock_recv(client, 1 << 16) for client in clients]
@@ -149,13 +150,7 @@ async def test_those_whose_request_is_still_to_come_are_few_at_a_time(
 ) -> None:
     monkeypatch.setattr(accept, "_REFUSE_SECONDS", 60.0)  # one time only
 
-    full.start(
-        asyncio.Protocol,
-        connections=lambda: 5,
-        limit=5,
-        refuse_at_once=refuse_at_once,
-        make_refusal=Accepted,
-    )
+    start(full)
     await asyncio.sleep(0.3)
     await full.stop()
 
@@ -165,13 +160,7 @@ async def test_those_whose_request_is_still_to_come_are_few_at_a_time(
 async def test_a_full_worker_without_descriptors_waits_for_some(full: Listener) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with capture_logs() as logged:
-        full.start(
-            asyncio.Protocol,
-            connections=lambda: 5,
-            limit=5,
-            refuse_at_once=refuse_at_once,
-            make_refusal=Accepted,
-        )
+        start(full)
         resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
         try:
             await asyncio.sleep(0.3)
@@ -187,13 +176,7 @@ async def test_a_full_worker_without_descriptors_waits_for_some(full: Listener) 
 async def test_a_worker_that_is_full_again_and_again_says_so_once(full: Listener) -> None:
     held = itertools.cycle([4, 5])
     with capture_logs() as logged:
-        full.start(
-            Accepted,
-            connections=lambda: next(held),
-            limit=5,
-            refuse_at_once=refuse_at_once,
-            make_refusal=Accepted,
-        )
+        start(full, make_protocol=Accepted, connections=lambda: next(held))
         await turns_until(CLIENTS)
     await full.stop()
 
@@ -205,13 +188,7 @@ async def test_clients_are_left_to_a_worker_that_has_room(listening: socket.sock
     counts.publish(1, 4)
     listener = Listener(listening, counts, 0)
 
-    listener.start(
-        Accepted,
-        connections=lambda: 5,
-        limit=5,
-        refuse_at_once=refuse_at_once,
-        make_refusal=Accepted,
-    )
+    start(listener, make_protocol=Accepted)
     await asyncio.sleep(0.5)
     await listener.stop()
 
@@ -226,12 +203,9 @@ async def test_handshakes_of_clients_that_are_refused_take_no_place(
     counts.publish(1, 5)
     listener = Listener(listening, counts, 0)
 
-    listener.start(
-        Accepted,
-        connections=lambda: 5,
-        limit=5,
-        refuse_at_once=refuse_at_once,
-        make_refusal=Accepted,
+    start(
+        listener,
+        make_protocol=Accepted,
         tls=server_context(tmp_path / "certificate", tmp_path / "key"),
     )
     await asyncio.sleep(0.3)

@@ -7,6 +7,7 @@ import pytest
 from tests.fix_s3 import S3Client
 from tests.operations.uploads import begin
 from tests.signing import UNSIGNED
+from tests.wire import Answer
 
 BODY = b"<Empty/>\n"
 OTHER = hashlib.sha256(b"another").hexdigest()
@@ -20,23 +21,30 @@ UNWANTED = [
 ]
 
 
-def of_bucket(bucket: str, headers: dict[str, str]) -> dict[str, str]:
-    return {name: value.format(bucket=bucket) for name, value in headers.items()}
+async def ask(
+    s3: S3Client,
+    bucket: str,
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    content_sha256: str | None,
+) -> Answer:
+    """Ask with a body, in a bucket that has one key; content_sha256: None for that of the body."""
+    await s3.put(f"/{bucket}/key", body=b"as it was")
+    return await s3.request(
+        method,
+        f"/{bucket}{path}",
+        headers={name: value.format(bucket=bucket) for name, value in headers.items()},
+        body=BODY,
+        content_sha256=content_sha256,
+    )
 
 
 @pytest.mark.parametrize(("method", "path", "headers", "status"), UNWANTED)
 async def test_an_unwanted_body_that_is_not_the_signed_one_is_refused_and_nothing_done(
     s3: S3Client, bucket: str, method: str, path: str, headers: dict[str, str], status: int
 ) -> None:
-    await s3.put(f"/{bucket}/key", body=b"as it was")
-
-    refused = await s3.request(
-        method,
-        f"/{bucket}{path}",
-        headers=of_bucket(bucket, headers),
-        body=BODY,
-        content_sha256=OTHER,
-    )
+    refused = await ask(s3, bucket, method, path, headers, OTHER)
 
     assert refused.refusal == (400, "XAmzContentSHA256Mismatch")
     assert await s3.keys_of(bucket) == ["key"]
@@ -55,15 +63,7 @@ async def test_an_unwanted_body_that_is_what_was_signed_does_no_harm(
     content_sha256: str | None,
 ) -> None:
     """Some clients send a newline, or an empty document."""
-    await s3.put(f"/{bucket}/key", body=b"as it was")
-
-    answer = await s3.request(
-        method,
-        f"/{bucket}{path}",
-        headers=of_bucket(bucket, headers),
-        body=BODY,
-        content_sha256=content_sha256,
-    )
+    answer = await ask(s3, bucket, method, path, headers, content_sha256)
 
     assert answer.status == status
 

@@ -27,6 +27,11 @@ def metadata(behind_wire: Metadata) -> Metadata:
     return behind_wire
 
 
+@pytest.fixture
+def fence(database_url: str) -> Fence:
+    return Fence(partial(connect, database_url))
+
+
 async def put_old(metadata: Metadata, home: Bucket, allowed: Decision) -> None:
     await metadata.put(home.id, KEY, content(b"old"), allowed)
 
@@ -98,11 +103,10 @@ async def test_what_was_given_up_takes_no_effect_after_what_another_worker_write
 
 
 async def test_it_waits_for_what_is_under_way(
-    conn: Connection, other: Connection, database_url: str
+    conn: Connection, other: Connection, fence: Fence
 ) -> None:
     home = await new_bucket(conn)
     before = await settings_revision.read(conn)
-    fence = Fence(partial(connect, database_url))
     fence.need([home.id])
 
     async with other.transaction():
@@ -117,11 +121,10 @@ async def test_it_waits_for_what_is_under_way(
 
 
 async def test_one_that_stands_still_does_not_keep_others_from_being_refused(
-    conn: Connection, other: Connection, database_url: str
+    conn: Connection, other: Connection, fence: Fence
 ) -> None:
     home = await new_bucket(conn)
     before = await settings_revision.read(conn)
-    fence = Fence(partial(connect, database_url))
     fence.need([home.id])
 
     async with other.transaction():
@@ -144,11 +147,10 @@ async def test_it_is_raised_later_where_postgresql_cannot_be_reached(database_ur
 
 
 async def test_where_it_can_never_be_raised_the_server_goes_on(
-    conn: Connection, database_url: str
+    conn: Connection, fence: Fence
 ) -> None:
     """As where somebody took the rights of the role away: no outage lasts for ever by that."""
     await conn.execute("ALTER TABLE settings_revision RENAME TO elsewhere")
-    fence = Fence(partial(connect, database_url))
     fence.need([1])
 
     with capture_logs() as logged:
@@ -161,10 +163,9 @@ async def test_where_it_can_never_be_raised_the_server_goes_on(
 
 
 async def test_it_is_needed_for_what_is_given_up_meanwhile(
-    conn: Connection, other: Connection, database_url: str
+    conn: Connection, other: Connection, fence: Fence
 ) -> None:
     home = await new_bucket(conn)
-    fence = Fence(partial(connect, database_url))
     fence.need([home.id])
     async with other.transaction():
         assert await settings_revision.hold(other, await settings_revision.read(conn), [home.id])
