@@ -115,7 +115,7 @@ class Check:
             self._found(Finding(Invariant.UnreadableFiles, what, str(error)))
 
     async def _count(self) -> None:
-        async with self._metadata.scan() as conn:
+        async with self._metadata.long_transaction() as conn:
             counts = await checks.looked_at(conn)
             self.looked.scrub = await scrubs.status(conn)
         self.looked.buckets, self.looked.objects, self.looked.uploads = counts
@@ -124,7 +124,7 @@ class Check:
         if invariant is Invariant.ReleasedAndForgotten and await self._sweep_is_busy():
             return
         async with (
-            self._metadata.scan() as conn,
+            self._metadata.long_transaction() as conn,
             aclosing(checks.cases(conn, invariant)) as cases,
         ):
             async for finding in cases:
@@ -139,13 +139,13 @@ class Check:
             return await job_locks.is_held(conn, SWEEP)
 
     async def _look_at_index(self, name: LiteralString) -> None:
-        async with self._metadata.scan() as conn:
+        async with self._metadata.long_transaction() as conn:
             fault = await checks.index_fault(conn, name)
         if fault is not None:
             self._found(Finding(Invariant.IndexWithoutRows, name, fault))
 
     async def _look_at_blobs(self, *, read_data: bool) -> None:
-        async with self._metadata.scan() as conn:
+        async with self._metadata.long_transaction() as conn:
             count, size = await blob_table.totals(conn)
         async for page in self._pages(with_crcs=read_data):
             self.looked.blobs += len(page)
@@ -265,10 +265,10 @@ class Check:
                 self._found(Finding(Invariant.FileWithoutRow, digest.hex(), where))
 
     async def _read_inline_bodies(self) -> None:
-        async with self._metadata.scan() as conn:
+        async with self._metadata.long_transaction() as conn:
             total = await inline_bodies.count(conn)
         async with (
-            self._metadata.scan() as conn,
+            self._metadata.long_transaction() as conn,
             aclosing(inline_bodies.everyone(conn)) as bodies,
         ):
             async for each in bodies:

@@ -195,7 +195,8 @@ class Sweep:
         return forgotten
 
     async def _delete_manifests(self, swept: Swept) -> int:
-        async with self._metadata.transaction() as conn:
+        # The parts and slices of a manifest of 10,000 parts go with it, each with its triggers.
+        async with self._metadata.long_transaction() as conn:
             done = await released.delete_manifests(
                 conn, grace_seconds=self._grace_seconds, limit=_MANIFESTS
             )

@@ -11,7 +11,7 @@ import os
 import select
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 from weakref import WeakSet
 
@@ -39,7 +39,10 @@ class Outage:
     """Watches over the connections of one worker.
 
     connect: opens one. silent_since: returns when what is longest under way was begun, on the clock
-    of time.monotonic, or None. scanning_since: the same of scans, which silent_since leaves out.
+    of time.monotonic, or None. long_since: the same of what may take long, and silent_since omits.
+    overdue: returns, once each, connections whose holders have waited for an answer for too long.
+        They are cut although PostgreSQL answers others: one of its processes may stand still alone.
+        Asked about once a second.
     began, ended: called when an outage does. fence: raised before it ends.
     """
 
@@ -48,14 +51,16 @@ class Outage:
         connect: Callable[[], Awaitable[Connection]],
         *,
         silent_since: Callable[[], float | None],
-        scanning_since: Callable[[], float | None],
+        long_since: Callable[[], float | None],
+        overdue: Callable[[], Collection[Connection]],
         began: Callable[[], None],
         ended: Callable[[], None],
         fence: Fence,
     ) -> None:
         self._connect = connect
         self._silent_since = silent_since
-        self._scanning_since = scanning_since
+        self._long_since = long_since
+        self._overdue = overdue
         self._answered = 0.0  # when a probe was, on the same clock
         self._began = began
         self._ended = ended
@@ -78,6 +83,9 @@ class Outage:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_SECONDS):
                     await self._suspicion.wait()
+            for connection in self._overdue():
+                _log.warning("PostgreSQL leaves one connection without an answer: it is cut")
+                _cut(connection)
             if self._suspicion.is_set() or self._is_silent():
                 self._suspicion.clear()
                 if not await self._answers():
@@ -113,7 +121,7 @@ class Outage:
 
     def _scan_silence(self) -> float:
         """Return for how many seconds neither a scan nor a probe beside it has ended."""
-        since = self._scanning_since()
+        since = self._long_since()
         return 0 if since is None else time.monotonic() - max(since, self._answered)
 
     async def _answers(self) -> bool:

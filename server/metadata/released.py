@@ -49,9 +49,6 @@ _DELETE_UNREFERENCED_MANIFESTS: Final[LiteralString] = """
        AND NOT EXISTS (SELECT FROM multipart_upload u WHERE u.manifest_id = m.id)
 """
 
-# The parts and slices of a manifest of 10,000 parts go with it, each with its triggers.
-_NO_TIMEOUT: Final[LiteralString] = "SET LOCAL statement_timeout = 0"
-
 _RELEASED_BLOBS: Final[LiteralString] = """
     SELECT ctid::text, digest
       FROM released_blob
@@ -137,7 +134,6 @@ async def delete_manifests(conn: Connection, *, grace_seconds: float, limit: int
 
     grace_seconds: how long a reader of a replaced object may still need its manifest.
     """
-    await conn.execute(_NO_TIMEOUT)
     cursor = await conn.execute(
         _RELEASED_MANIFESTS, {"grace_seconds": grace_seconds, "limit": limit}
     )

@@ -1,6 +1,7 @@
 """The root account: made when the server starts, with the one key that its operator chose."""
 
 import hashlib
+from enum import Enum, auto
 from typing import Final
 
 from server.metadata import access_keys, accounts
@@ -13,24 +14,31 @@ ROOT: Final = "root"
 _CANONICAL_ID: Final = CanonicalId(hashlib.sha256(b"root").hexdigest())
 
 
-async def ensure(conn: Connection, access_key_id: AccessKeyId, secret: Secret) -> bool:
+class RootKey(Enum):
+    """What became of the key that was to be the one of the root account."""
+
+    KEPT = auto()  # it was that before
+    NEW = auto()
+    OF_ANOTHER = auto()  # it belongs to another account, and nothing was changed
+
+
+async def ensure(conn: Connection, access_key_id: AccessKeyId, secret: Secret) -> RootKey:
     """Make this the one key of the root account, in the caller's transaction.
 
-    Changes nothing, not even the settings revision, where it already is. False where the key
-    belongs to another account.
+    Changes nothing, not even the settings revision, where it already is.
     """
     root = await _root(conn)
     _, found = await access_keys.find(conn, access_key_id)
     if found is None:
         await access_keys.create(conn, root, access_key_id, secret)
     elif found.account.id != root.id:
-        return False
+        return RootKey.OF_ANOTHER
     elif found.secret != secret or not found.active:
         await access_keys.set_secret(conn, access_key_id, secret)
     for key in await access_keys.of_account(conn, root):
         if key.access_key_id != access_key_id:
             await access_keys.remove(conn, key.access_key_id)
-    return True
+    return RootKey.NEW if found is None or found.secret != secret else RootKey.KEPT
 
 
 async def _root(conn: Connection) -> Account:

@@ -5,6 +5,7 @@ Questions about single keys go through batches; everything else borrows a connec
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -12,6 +13,7 @@ from functools import partial
 from typing import Any, Final, Protocol, Self, TypeVar
 
 from psycopg import OperationalError
+from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from server.metadata import access_keys, buckets, object_versions, settings_revision
@@ -80,14 +82,16 @@ class Metadata:
         self._outage = Outage(
             connect_anew,
             silent_since=self._silent_since,
-            scanning_since=lambda: min(self._scanning.values(), default=None),
+            long_since=lambda: min(self._long.values(), default=None),
+            overdue=self._overdue,
             began=self._pause,
             ended=self._resume,
             fence=self._fence,
         )
-        # When each connection of the pool was lent: to whom waits for little, and for scans.
-        self._borrowed: dict[int, float] = {}
-        self._scanning: dict[int, float] = {}
+        # When the holder of each connection of the pool was first seen to wait for the answer that
+        # it waits for; infinity: it does not. And of those who may have to wait for long.
+        self._borrowed: dict[Connection, float] = {}
+        self._long: dict[Connection, float] = {}
         self._pool = AsyncConnectionPool(
             url,
             kwargs=session(url, timeout_seconds),
@@ -168,31 +172,34 @@ class Metadata:
     def connection(self) -> AbstractAsyncContextManager[Connection]:
         """Yield a borrowed connection in autocommit mode, for reads.
 
+        It is cut where its holder waits for an answer for more than twice timeout_seconds.
+
         Raises MetadataUnavailable, MetadataOverloaded, RowsUnreadable.
         """
         return self._lent(self._borrowed)
 
     @contextlib.asynccontextmanager
-    async def scan(self) -> AsyncIterator[Connection]:
-        """Yield a connection inside a transaction that may take hours: to read all rows of a table.
+    async def long_transaction(self) -> AsyncIterator[Connection]:
+        """Yield a connection inside a transaction that may take hours.
 
-        Never for requests. Raises as connection().
+        For jobs that read all rows of a table, or remove very many; never for requests. Raises as
+        connection().
         """
-        async with self._lent(self._scanning) as conn, conn.transaction():
+        async with self._lent(self._long) as conn, conn.transaction():
             await unhurried(conn)
             yield conn
 
     @contextlib.asynccontextmanager
-    async def _lent(self, since: dict[int, float]) -> AsyncIterator[Connection]:
+    async def _lent(self, since: dict[Connection, float]) -> AsyncIterator[Connection]:
         if self._outage.is_on:
             raise MetadataUnavailable("PostgreSQL is away")
         try:
             async with self._pool.connection() as conn:
-                since[id(conn)] = time.monotonic()
+                since[conn] = math.inf
                 try:
                     yield conn
                 finally:
-                    del since[id(conn)]
+                    since.pop(conn, None)
         except TooManyRequests as error:
             raise MetadataOverloaded from error
         except (*UNAVAILABLE, PoolTimeout) as error:
@@ -303,6 +310,23 @@ class Metadata:
         batches = (batch.under_way_since for batch in self._batches)
         since = [began for began in (*batches, *self._borrowed.values()) if began is not None]
         return min(since, default=None)
+
+    def _overdue(self) -> list[Connection]:
+        self._look_who_waits()
+        # PostgreSQL itself ends a statement that takes half as long.
+        began_before = time.monotonic() - self._timeout_seconds * 2
+        overdue = [conn for conn, began in self._borrowed.items() if began < began_before]
+        for conn in overdue:
+            del self._borrowed[conn]
+        return overdue
+
+    def _look_who_waits(self) -> None:
+        for lent in (self._borrowed, self._long):
+            for conn, since in lent.items():
+                if conn.info.transaction_status is not TransactionStatus.ACTIVE:
+                    lent[conn] = math.inf
+                elif since == math.inf:
+                    lent[conn] = time.monotonic()
 
     def _pause(self) -> None:
         for batch in self._batches:

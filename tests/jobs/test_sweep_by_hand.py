@@ -9,9 +9,11 @@ from server.blobs.store import BlobStore
 from server.jobs.sweep import Sweep, Swept
 from server.metadata import blobs, multipart_uploads, released
 from server.metadata.connection import Connection
+from server.metadata.store import Metadata
+from server.model.blob import Slice
 from tests.blobs.bodies import digest_of, random_bytes
 from tests.jobs.node import Node
-from tests.metadata.rows import blob, new_upload
+from tests.metadata.rows import blob, new_upload, put_part
 
 ONE, TWO = random_bytes(10_000), random_bytes(20_000)
 
@@ -170,3 +172,24 @@ async def test_what_such_an_upload_left_waits_for_its_grace_again(
     assert swept == Swept(trashed=1)
     assert node.in_the_trash(ONE).exists()
     assert not node.at_its_place(ONE).exists()
+
+
+async def test_removing_manifests_may_take_longer_than_any_answer_to_a_request(
+    node: Node, database_url: str
+) -> None:
+    body = await node.publish(ONE)
+    async with node.metadata.transaction() as conn:
+        upload = await new_upload(conn, node.home)
+        await put_part(conn, upload, 1, [Slice(body, 0, len(ONE))])
+        await multipart_uploads.delete(conn, upload)
+
+    async with Metadata.opened(database_url, connections=2, timeout_seconds=0.5) as metadata:
+        async with node.metadata.transaction() as conn:
+            await conn.execute("SELECT FROM part FOR UPDATE")
+            sweeping = asyncio.create_task(Sweep(metadata, node.blobs, grace_seconds=0).run())
+            await asyncio.sleep(3)
+            assert not sweeping.done()
+        swept = await sweeping
+
+    assert swept.manifests == 1
+    assert node.leftovers() == []

@@ -47,6 +47,24 @@ async def test_a_borrowed_connection_that_falls_silent_is_given_up_too(
             await ask()
 
 
+async def test_a_borrowed_connection_that_falls_silent_alone_is_given_up_too(
+    metadata: Metadata, wire: Wire
+) -> None:
+    metadata._timeout_seconds = 1.0
+
+    async def ask() -> None:
+        async with metadata.connection() as conn:
+            wire.fall_silent()
+            wire.let_new_ones_speak()
+            await conn.execute("SELECT 1")
+
+    async with asyncio.timeout(GIVE_UP_SECONDS):
+        with pytest.raises(MetadataUnavailable):
+            await ask()
+
+    assert not metadata._outage.is_on
+
+
 async def test_nothing_is_asked_during_an_outage(metadata: Metadata, wire: Wire) -> None:
     wire.fall_silent()
     await until_refused(metadata)
@@ -82,18 +100,28 @@ async def test_a_statement_that_only_takes_long_is_no_outage(metadata: Metadata)
 async def test_a_scan_may_take_longer_than_a_statement_of_a_request(database_url: str) -> None:
     async with (
         Metadata.opened(database_url, connections=1, timeout_seconds=0.5) as metadata,
-        metadata.scan() as conn,
+        metadata.long_transaction() as conn,
     ):
-        asked = await conn.execute("SELECT pg_sleep(1)")
+        asked = await conn.execute("SELECT pg_sleep(2.5)")
 
     assert asked.rowcount == 1
+
+
+async def test_a_connection_whose_holder_is_at_something_else_is_kept(database_url: str) -> None:
+    async with (
+        Metadata.opened(database_url, connections=1, timeout_seconds=0.5) as metadata,
+        metadata.connection() as conn,
+    ):
+        await conn.execute("SELECT pg_sleep(0.3)")
+        await asyncio.sleep(2.5)
+        await conn.execute("SELECT pg_sleep(0.3)")
 
 
 async def test_nothing_is_probed_beside_a_scan_that_only_takes_long(
     metadata: Metadata, wire: Wire
 ) -> None:
     await metadata._pool.wait()
-    async with metadata.scan() as conn:
+    async with metadata.long_transaction() as conn:
         before = len(wire.writers)
         await conn.execute("SELECT pg_sleep(1.5)")
 
@@ -106,7 +134,7 @@ async def test_a_scan_goes_on_for_as_long_as_probes_are_answered(
     monkeypatch.setattr(outage, "SCAN_SILENT_SECONDS", 0.3)
     monkeypatch.setattr(outage, "SCAN_LOST_SECONDS", 0.5)
 
-    async with metadata.scan() as conn:
+    async with metadata.long_transaction() as conn:
         asked = await conn.execute("SELECT pg_sleep(2)")
 
     assert asked.rowcount == 1
@@ -116,7 +144,7 @@ async def test_a_scan_outlives_a_probe_that_is_not_answered(
     metadata: Metadata, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outage, "SCAN_SILENT_SECONDS", 0.3)
-    async with metadata.scan() as conn:
+    async with metadata.long_transaction() as conn:
         wire.fall_silent()
         asked = asyncio.create_task(conn.execute("SELECT 1"))
         await asyncio.sleep(2.5)
@@ -132,7 +160,7 @@ async def test_a_scan_is_given_up_where_no_probe_is_answered_for_long(
     monkeypatch.setattr(outage, "SCAN_LOST_SECONDS", 1.0)
 
     async def scan() -> None:
-        async with metadata.scan() as conn:
+        async with metadata.long_transaction() as conn:
             wire.fall_silent()
             await conn.execute("SELECT 1")
 

@@ -6,6 +6,7 @@ import pytest
 from server.metadata import access_keys, accounts, root_account, settings_revision
 from server.metadata.administration import administration
 from server.metadata.errors import MetadataUnavailable
+from server.metadata.root_account import RootKey
 from server.model.bucket import Secret
 from server.model.names import AccessKeyId, CanonicalId
 
@@ -15,7 +16,7 @@ SECRET = Secret("secret-of-root")
 
 async def test_ensure_makes_the_account_with_the_key(database_url: str) -> None:
     async with administration(database_url, timeout_seconds=30) as conn:
-        assert await root_account.ensure(conn, KEY, SECRET)
+        assert await root_account.ensure(conn, KEY, SECRET) is RootKey.NEW
 
         _, found = await access_keys.find(conn, KEY)
 
@@ -28,7 +29,7 @@ async def test_ensure_again_changes_nothing(database_url: str) -> None:
         await root_account.ensure(conn, KEY, SECRET)
         before = await settings_revision.read(conn)
 
-        await root_account.ensure(conn, KEY, SECRET)
+        assert await root_account.ensure(conn, KEY, SECRET) is RootKey.KEPT
 
         assert await settings_revision.read(conn) == before
 
@@ -50,7 +51,8 @@ async def test_ensure_changes_the_secret_and_enables_the_key(database_url: str) 
         await root_account.ensure(conn, KEY, SECRET)
         await access_keys.set_active(conn, KEY, active=False)
 
-        await root_account.ensure(conn, KEY, Secret("changed-secret"))
+        changed = Secret("changed-secret")
+        assert await root_account.ensure(conn, KEY, changed) is RootKey.NEW
 
         _, found = await access_keys.find(conn, KEY)
     assert found is not None
@@ -65,7 +67,7 @@ async def test_ensure_leaves_the_key_of_another_account_alone(database_url: str)
         assert alice is not None
         await access_keys.create(conn, alice, KEY, Secret("secret-of-alice"))
 
-        assert not await root_account.ensure(conn, KEY, SECRET)
+        assert await root_account.ensure(conn, KEY, SECRET) is RootKey.OF_ANOTHER
 
         _, found = await access_keys.find(conn, KEY)
     assert found is not None
