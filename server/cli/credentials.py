@@ -1,5 +1,6 @@
 """Access keys and secrets made here, and the file that keeps those of the root account."""
 
+import contextlib
 import os
 import secrets
 import shlex
@@ -38,7 +39,6 @@ class RootCredentials:
 
     credentials: Credentials
     file: Path | None
-    are_new: bool
 
 
 def random_credentials() -> Credentials:
@@ -55,10 +55,11 @@ def root_credentials(settings: Settings) -> RootCredentials:
     """
     if settings.root_access_key and settings.root_secret_key:
         given = Credentials(AccessKeyId(settings.root_access_key), Secret(settings.root_secret_key))
-        return RootCredentials(given, None, are_new=False)
+        return RootCredentials(given, None)
     file = settings.data / FILE_NAME
-    are_new = not file.exists() and _write_new(file, random_credentials())
-    return RootCredentials(_read(file), file, are_new)
+    if not file.exists():
+        _write_new(file, random_credentials())
+    return RootCredentials(_read(file), file)
 
 
 def how_to_use(root: RootCredentials, endpoint: str, region: str) -> str:
@@ -93,8 +94,8 @@ def how_to_use(root: RootCredentials, endpoint: str, region: str) -> str:
     return "\n".join(lines)
 
 
-def _write_new(file: Path, made: Credentials) -> bool:
-    """Return whether the file is ours: a server on another node may be first."""
+def _write_new(file: Path, made: Credentials) -> None:
+    """Write the file, unless a server on another node is first."""
     text = f"{_ACCESS_KEY}={made.access_key}\n{_SECRET_KEY}={made.secret_key}\n"
     new = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
@@ -103,10 +104,8 @@ def _write_new(file: Path, made: Credentials) -> bool:
             opened.write(text)
             opened.flush()
             os.fsync(opened.fileno())
-        try:
+        with contextlib.suppress(FileExistsError):
             os.link(new, file)
-        except FileExistsError:
-            return False
     finally:
         new.unlink()
     directory = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
@@ -114,7 +113,6 @@ def _write_new(file: Path, made: Credentials) -> bool:
         os.fsync(directory)
     finally:
         os.close(directory)
-    return True
 
 
 def _read(file: Path) -> Credentials:

@@ -14,7 +14,7 @@ import structlog
 from server import logs
 from server.blobs.layout import Layout
 from server.blobs.read_only import ReadOnlyFlag
-from server.cli.credentials import Credentials, how_to_use, root_credentials
+from server.cli.credentials import RootCredentials, how_to_use, root_credentials
 from server.cli.data_directory import (
     embedded_postgres,
     locked_data_directory,
@@ -33,6 +33,7 @@ from server.metadata import root_account
 from server.metadata.administration import administration
 from server.metadata.embedded import EmbeddedPostgres
 from server.metadata.embedded_programs import EmbeddedPostgresError
+from server.metadata.root_account import RootKey
 
 _log = structlog.get_logger()
 
@@ -52,19 +53,21 @@ def serve(settings: Settings) -> None:
         _check_tls(settings.tls_cert, settings.tls_key)
     with ExitStack() as stack:
         stack.enter_context(locked_data_directory(settings))
+        blobs = Layout((settings.data / "blobs").absolute())
+        # A directory that is in use has a database already.
+        is_first_start = pairing.name_of(blobs) is None
         sockets = bind(settings.address)
         stack.callback(_close, sockets)
         postgres = None
         if settings.database_url is None:
-            if pairing.name_of(Layout(settings.data / "blobs")) is not None:
+            if not is_first_start:
                 refuse_lost_database(settings)
             postgres = stack.enter_context(embedded_postgres(settings))
             settings = replace(settings, database_url=postgres.url)
         root = root_credentials(settings)
         read_only = ReadOnlyFlag()
-        run(_prepare(settings, root.credentials, read_only))
-        if root.are_new:
-            print_line(how_to_use(root, _endpoint(settings, sockets), settings.region))
+        endpoint = _endpoint(settings, sockets)
+        run(_prepare(settings, blobs, root, read_only, endpoint, may_create=is_first_start))
         # What forked workers hold must not be what the environment said.
         settings = replace(settings, root_access_key=None, root_secret_key=None)
         status = run_workers(
@@ -80,18 +83,26 @@ def _load() -> RunWorker:
     return run_worker
 
 
-async def _prepare(settings: Settings, root: Credentials, read_only: ReadOnlyFlag) -> None:
+async def _prepare(
+    settings: Settings,
+    blobs: Layout,
+    root: RootCredentials,
+    read_only: ReadOnlyFlag,
+    endpoint: str,
+    *,
+    may_create: bool,
+) -> None:
     assert settings.database_url is not None, "the embedded one has a URL, too"
-    blobs = Layout((settings.data / "blobs").absolute())
     url, seconds = settings.database_url, settings.database_timeout_seconds
-    # A directory that is in use has a database already.
-    is_new = pairing.name_of(blobs) is None
-    async with administration(url, timeout_seconds=seconds, may_create=is_new) as conn:
+    async with administration(url, timeout_seconds=seconds, may_create=may_create) as conn:
         await pairing.refuse_unfit(conn, blobs)
-        if not await root_account.ensure(conn, root.access_key, root.secret_key):
-            raise click.ClickException(
-                f"the access key {root.access_key} belongs to another account than root"
-            )
+        key = root.credentials.access_key
+        became = await root_account.ensure(conn, key, root.credentials.secret_key)
+        if became is RootKey.OF_ANOTHER:
+            raise click.ClickException(f"the access key {key} belongs to another account than root")
+        # Before the COMMIT: what nobody could be told of is still new to the next start.
+        if became is RootKey.NEW and root.file is not None:
+            print_line(how_to_use(root, endpoint, settings.region))
     # Not before the COMMIT: a directory that has a name is never given to a new database.
     async with administration(url, timeout_seconds=seconds, may_create=False) as conn:
         await pairing.pair(conn, blobs, read_only)

@@ -49,8 +49,7 @@ class Server:
         return self.client(*re.findall(r"(?m)^\w+=(.+)$", kept))
 
     def workers(self) -> set[int]:
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return {int(number) for number in children.read_text().split()}
+        return children_of(self.process.pid)
 
     def stop(self) -> int:
         self.process.terminate()
@@ -88,8 +87,18 @@ def serving(data: Path, *flags: str, environment: Mapping[str, str] = {}) -> Ite
         assert process.poll() is None, log.read_text()
         yield Server(process, data, output, log, found[1])
     finally:
+        workers = children_of(process.pid)
         process.kill()
         process.wait()
+        # They die of its death, a moment later, and use PostgreSQL until then.
+        eventually(lambda: not any(is_running(each) for each in workers))
+
+
+def children_of(pid: int) -> set[int]:
+    try:
+        return {int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+    except (FileNotFoundError, ProcessLookupError):
+        return set()
 
 
 def command(*arguments: str) -> list[str]:
@@ -174,6 +183,15 @@ def test_a_later_start_uses_the_same_credentials_and_prints_nothing(data: Path) 
         assert (data / "root-credentials").read_text() == kept
 
 
+def test_the_start_after_a_first_one_that_failed_prints_them(data: Path) -> None:
+    away = {"S3D_DATABASE_URL": "postgresql:///x?host=/nowhere"}
+    assert run("serve", str(data), "--address", "127.0.0.1:0", environment=away).returncode == 1
+    assert (data / "root-credentials").exists()
+
+    with serving(data) as server:
+        assert str(data / "root-credentials") in server.output.read_text()
+
+
 def test_root_credentials_of_the_environment_replace_older_ones(data: Path) -> None:
     with serving(data) as server:
         old = server.root()
@@ -204,6 +222,7 @@ def test_sigterm_stops_the_server_and_then_postgres(data: Path) -> None:
 
         assert server.stop() == 0
 
+        assert '"stopping"' in server.log.read_text()
         assert not is_running(pid)
         assert "database system is shut down" in (data / "postgres" / "log").read_text()
 
