@@ -162,6 +162,11 @@ class _Manager(Arbiter):
         for each in (*_IGNORED, *([signal.SIGHUP] if keep_running else [])):
             signal.signal(each, signal.SIG_IGN)
 
+    def handle_term(self) -> None:
+        """Stop, once the requests in flight are finished."""
+        _log.info("stopping", pid=os.getpid())
+        super().handle_term()
+
     def handle_int(self) -> None:
         """Stop as SIGTERM does; a second one, during the stop, is quick."""
         self.handle_term()
