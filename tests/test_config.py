@@ -114,6 +114,21 @@ def test_a_bad_value_is_refused_by_the_name_of_its_flag(arguments: list[str], fl
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param("S3D_WORKERS", "0", id="option"),
+        pytest.param("S3D_SIGV2", "maybe", id="switch"),
+        pytest.param("S3D_DOMAIN", "localhost,a_b", id="one of several"),
+    ],
+)
+def test_a_bad_value_of_the_environment_is_refused_by_the_name_of_its_variable(
+    name: str, value: str
+) -> None:
+    with pytest.raises(ValueError, match=f"Invalid value for '{name}'"):
+        read(**{name: value})
+
+
+@pytest.mark.parametrize(
     ("environment", "name"),
     [
         pytest.param({"S3D_ROOT_ACCESS_KEY": "key"}, "S3D_ROOT_SECRET_KEY", id="no secret"),

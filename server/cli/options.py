@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from click.core import ParameterSource
 
 from server.config import Setting, SettingError, Settings, described
 from server.config_values import parse_path
@@ -17,7 +18,7 @@ DATABASE: Final = frozenset({"data", "database_url", "database_timeout_seconds"}
 
 
 class Parsed(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.5 on
-    """A value, refused as click refuses: with the flag's name and status 2.
+    """A value, refused as click refuses, with status 2 and the name of what gave it.
 
     unit: one word for what it counts or is. parse: as in config_values.
     """
@@ -30,11 +31,24 @@ class Parsed(click.ParamType):  # type: ignore[type-arg]  # generic from click 8
         try:
             return self._parse(value)
         except ValueError as error:
-            self.fail(str(error), param, ctx)
+            raise click.BadParameter(
+                str(error), ctx, param, param_hint=_variable_that_gave(param, ctx)
+            ) from None
 
     def split_envvar_value(self, rv: str) -> Sequence[str]:
         """Return the values of a repeatable setting: spaces or commas stand between them."""
         return rv.replace(",", " ").split()
+
+
+class Switch(click.types.BoolParamType):
+    """On or off, refused as Parsed refuses."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            error.param_hint = _variable_that_gave(param, ctx)
+            raise
 
 
 class Directory(click.Path):
@@ -87,12 +101,18 @@ def environment_help() -> str:
     return "\b\nFrom the environment alone, never from a flag:\n" + "\n".join(lines)
 
 
+def _variable_that_gave(param: click.Parameter | None, ctx: click.Context | None) -> str | None:
+    """Return the environment variable that the value is from; None: click knows who gave it."""
+    if param is None or ctx is None or param.name is None:
+        return None
+    is_from_it = ctx.get_parameter_source(param.name) is ParameterSource.ENVIRONMENT
+    return f"'{param.envvar}'" if is_from_it else None
+
+
 def _option(setting: Setting) -> Callable[[Command], Command]:
     text = f"{setting.help} [{setting.environment}; default: {setting.default}]"
     flag = f"--{setting.flag}/--no-{setting.flag}" if setting.is_switch else f"--{setting.flag}"
-    more: dict[str, Any] = (
-        {} if setting.is_switch else {"type": Parsed(setting.unit, setting.parse)}
-    )
+    kind = Switch() if setting.is_switch else Parsed(setting.unit, setting.parse)
     return click.option(
         flag,
         setting.name,
@@ -101,7 +121,7 @@ def _option(setting: Setting) -> Callable[[Command], Command]:
         multiple=setting.repeatable,
         metavar=None if setting.is_switch else setting.unit,
         help=text,
-        **more,
+        type=kind,
     )
 
 
