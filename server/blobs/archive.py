@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from server.blobs.copying import ROTTEN
 from server.blobs.errors import ArchiveBusy, ArchiveError
 from server.blobs.files import (
     disk_errors,
@@ -166,14 +167,17 @@ class Archive:
             shutil.rmtree(directory)
 
     def unlink_all_but(self, shard: str, named: Collection[BlobDigest]) -> int:
-        """Return how many blobs of the shard were unlinked: those that no snapshot names."""
+        """Return how many blobs of the shard were unlinked: those that no snapshot names.
+
+        Copies of them that rotted and were set aside, too.
+        """
         unlinked = 0
         with (
             disk_errors(f"remove blobs from {shard}"),
             os.scandir(self.blobs.root / shard) as files,
         ):
             for file in files:
-                digest = digest_named(file.name)
+                digest = digest_named(file.name.removesuffix(ROTTEN))
                 if digest is not None and digest not in named:
                     os.unlink(file.path)
                     unlinked += 1

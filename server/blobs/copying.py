@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from server.blobs.errors import UnusableBlob
 from server.blobs.files import disk_errors, fsync_directories
@@ -94,11 +95,15 @@ def check_bytes(layout: Layout, digest: BlobDigest, size: int) -> None:
         _compare_with_disk(fd, digest, size)
 
 
+# What a copy that rotted is called, after its digest, once its place is needed.
+ROTTEN: Final = ".rotten"
+
+
 def set_aside(layout: Layout, digest: BlobDigest) -> None:
     """Take from its place a copy that is rotten, where there is one: some may still be read."""
     place = layout.blob(digest)
     with disk_errors(f"rename {digest.hex()}"), suppress(FileNotFoundError):
-        os.rename(place, place.with_name(f"{place.name}.rotten"))
+        os.rename(place, place.with_name(f"{place.name}{ROTTEN}"))
 
 
 def _size_at_its_place(layout: Layout, digest: BlobDigest) -> int | None:

@@ -178,14 +178,18 @@ def test_blobs_that_nothing_names_are_unlinked_and_nothing_else(root: Path) -> N
     with Archive.to_write(root, AT_ONCE) as archive:
         for body in bodies:
             (archive.blobs.root / "00" / digest_of(body).hex()).write_bytes(body)
+        for body in bodies[:2]:  # which were found rotten, and copied anew
+            place = archive.blobs.root / "00" / digest_of(body).hex()
+            place.with_suffix(".rotten").write_bytes(b"rot")
         foreign = archive.blobs.root / "00" / "README"
         foreign.write_text("mine")
 
         unlinked = archive.unlink_all_but("00", {digest_of(bodies[0])})
 
         left = {path.name for path in (archive.blobs.root / "00").iterdir()}
-    assert unlinked == 4
-    assert left == {digest_of(bodies[0]).hex(), "README"}
+    named = digest_of(bodies[0]).hex()
+    assert unlinked == 5
+    assert left == {named, f"{named}.rotten", "README"}
 
 
 def test_a_file_is_never_written_twice(root: Path) -> None:
