@@ -196,7 +196,7 @@ class Settings:
         metadata=_about(
             integer(1, 1000),
             "CONNECTIONS",
-            "Connections to PostgreSQL that one worker lends to requests, beside 9 of its own.",
+            "Connections to PostgreSQL that one worker lends to requests, beside 10 of its own.",
         ),
     )
     blob_threads: int = field(
@@ -261,7 +261,7 @@ class Settings:
     sweep_interval_seconds: int = field(
         default=60,
         metadata=_about(
-            integer(1, 86400),
+            integer(1, 3600),
             "SECONDS",
             "How often blobs that nothing names any more are looked for.",
         ),

@@ -97,12 +97,13 @@ class Sweep:
     ) -> Swept:
         """Remove all that may be removed now; return what was done.
 
-        Raises BlobLayoutError where the directory is that of another database.
+        Raises BlobLayoutError where the directory is that of another database, NodeReadOnly.
 
         orphans_older_than: look for files that no row names, of that age in seconds; None: of the
             age that is safe beside any request, and only if nobody looked for eleven hours.
         before_step: the check of the lock; without it nobody may make a backup meanwhile.
         """
+        self._blobs.refuse_when_read_only()
         async with self._metadata.connection() as conn:
             await pairing.refuse_another(conn, self._blobs.layout)
         swept = Swept(temp_files=await self._blobs.remove_stale_staging())

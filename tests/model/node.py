@@ -21,7 +21,7 @@ Victim = Literal["first worker", "second worker", "connections", "server", "ever
 
 WORKERS = 2
 # Nothing sweeps but the test, no silent connection is closed.
-SETTINGS = {"S3D_SWEEP_INTERVAL_SECONDS": "86400", "S3D_KEEP_ALIVE_SECONDS": "3600"}
+SETTINGS = {"S3D_SWEEP_INTERVAL_SECONDS": "3600", "S3D_KEEP_ALIVE_SECONDS": "3600"}
 GIVE_UP_SECONDS = 60
 # The default of S3D_DATABASE_CONNECTIONS, and these with those of the batches.
 BORROWED = 8
