@@ -1,6 +1,7 @@
 # make run     serve on http://127.0.0.1:9000 with everything in ./data
 # make test    run the tests
-# make crash   kill it at every call, fail every call, kill -9 its processes, cut its power: half an hour
+# make crash   kill it at every call, fail every call to the disk, kill -9 its processes, cut its power: half an hour
+# make long    the tests of make test that try more, or larger bodies, than its time allows; 40 GiB of disk
 # make check   linters, types, import rules, architecture tests
 # make bench   this server, moto's and the limits of the machine, in one run
 # make format  let ruff format and repair what it can
@@ -20,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help run test crash check bench format lock clean
+.PHONY: help run test crash long check bench format lock clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -34,6 +35,11 @@ test: $(VENV)/installed-test
 # Its short form is a part of make test. Two at a time: the tests wait more than they work.
 crash: $(VENV)/installed-test
 	S3D_TEST_CRASH=full $(BIN)/pytest -n 2 --dist worksteal tests/crash $(ARGS)
+
+# One after the other: they measure memory, and wait for what takes long.
+long: $(VENV)/installed-test
+	S3D_TEST_LONG=true S3D_TEST_LARGE_MIB=256 $(BIN)/pytest \
+	  tests/model tests/overload/test_memory.py tests/overload/test_postgres_away.py $(ARGS)
 
 check: $(VENV)/installed-check
 	$(BIN)/ruff check .

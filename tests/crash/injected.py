@@ -22,7 +22,8 @@ SETTINGS = {
     # One thread writes files and one reads them.
     "S3D_BLOB_THREADS": "1",
     # Nobody but the request makes calls; who looks at what a crash left sweeps by itself.
-    "S3D_SWEEP_INTERVAL_SECONDS": "86400",
+    "S3D_SWEEP_INTERVAL_SECONDS": "3600",
+    "S3D_SCRUB_BYTES_PER_SECOND": "0",
     "S3D_TRASH_GRACE_SECONDS": "0",
 }
 WARM_UP_SECONDS = 60

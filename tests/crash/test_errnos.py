@@ -1,7 +1,8 @@
-"""Every call to the file system that a write makes fails, one after the other, with each errno.
+"""Every call to a disk that a write makes fails, and every look for an answer of PostgreSQL.
 
-The client gets an S3 error, finds what was before or what it asked for, and nothing stays staged.
-After an fsync that failed the node writes no more until it is restarted (D6).
+One after the other, with each errno. The client gets an S3 error, finds what was before or what it
+asked for, and nothing stays staged. After an fsync that failed the node writes no more until it is
+restarted (D6).
 """
 
 import itertools
@@ -26,6 +27,14 @@ CASES = (
     if FULL
     else [("PutObject, a blob", "EIO")]
 )
+# HTTP is read with read(2). Where send(2) fails, libpq keeps that to itself and waits for the last
+# word of PostgreSQL: it is a silent one then, which tests/metadata/test_outage.py has.
+FROM_POSTGRES = "recvfrom"
+POSTGRES_CASES = (
+    [(kind, errno) for kind in KINDS for errno in ("ECONNRESET", "ETIMEDOUT")]
+    if FULL
+    else [("DeleteObjects", "ECONNRESET")]
+)
 TOO_MANY = 60
 FSYNC = ("fsync", "fdatasync")
 
@@ -45,8 +54,33 @@ async def test_a_write_whose_disk_fails_at_any_call_is_refused_and_leaves_nothin
     made = await node.calls_of(await arrange(node.s3, node.new_name()))
     to_fail = [(role, call) for role, call in sorted(made) if role != LOOP and call in FILE_CALLS]
 
+    failed = 0
     for role, call in to_fail:
-        count(fix_totals.ERRNOS, await failed_at_each(node, arrange, role, call, errno), errno)
+        failed += await failed_at_each(node, arrange, role, call, errno)
+    # A write of rows alone leaves the disk to PostgreSQL.
+    assert failed > 0 or not to_fail
+    count(fix_totals.ERRNOS, failed, errno)
+
+    assert await left_after_a_sweep(node.server) == []
+    assert broken(node.server.metadata_url, node.blobs) == []
+    assert defects_of(node.server) == []
+
+
+@pytest.mark.parametrize(("kind", "errno"), POSTGRES_CASES)
+async def test_a_write_whose_database_is_gone_at_any_answer_is_refused_and_leaves_nothing(
+    node: Node, kind: str, errno: str, count: Count
+) -> None:
+    for when in itertools.count(1):
+        assert when < TOO_MANY
+        await node.ready()
+        case = await KINDS[kind](node.s3, node.new_name())
+        answer = await node.send(case, LOOP, FROM_POSTGRES, f"error={errno}:when={when}")
+        hit = node.hit()
+        if hit is None:
+            break
+        await judge(node, case, answer, hit)
+    assert when > 1
+    count(fix_totals.ERRNOS, when - 1, f"{errno}, PostgreSQL")
 
     assert await left_after_a_sweep(node.server) == []
     assert broken(node.server.metadata_url, node.blobs) == []

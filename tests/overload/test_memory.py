@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 AT_ONCE = 64
 MIB = 1 << 20
-# S3D_TEST_LARGE_MIB=256 is the promise to the letter; it takes 16 GiB of disk and minutes.
+# S3D_TEST_LARGE_MIB=256 is the promise to the letter; it takes 40 GiB of disk and minutes.
 SIZE = int(os.environ.get("S3D_TEST_LARGE_MIB", "16")) * MIB
 MOST_MIB = 600
 SLOW_READERS = 8
