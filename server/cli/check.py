@@ -92,7 +92,7 @@ def check(settings: Settings, read_data: bool, as_json: bool) -> None:
 
     is_complete = False
     try:
-        in_stores(settings, look)
+        in_stores(settings, look, takes_unsafe=True)
         is_complete = True
     finally:
         # Hours of looking are not thrown away because PostgreSQL went, or somebody pressed Ctrl-C.

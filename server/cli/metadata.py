@@ -43,18 +43,22 @@ def begin_command() -> None:
 
 
 def in_stores(
-    settings: Settings, work: Callable[[Metadata, BlobStore], Awaitable[Result]]
+    settings: Settings,
+    work: Callable[[Metadata, BlobStore], Awaitable[Result]],
+    *,
+    takes_unsafe: bool = False,
 ) -> Result:
     """Return what the work returns, done with the metadata and the blobs of the data directory.
 
     Neither is made where it is missing, but the schema is brought up to date. PostgreSQL as above.
+    takes_unsafe: work with one that may lose commits, too.
     Raises BlobLayoutError where they do not belong together.
     """
     begin_command()
     refuse_missing(settings.data)
     layout = existing_layout(settings.data / "blobs")
     with database_of(settings) as url:
-        return run(_in_stores(url, settings, layout, work))
+        return run(_in_stores(url, settings, layout, work, takes_unsafe=takes_unsafe))
 
 
 def say(values: Mapping[str, Any], *, as_json: bool) -> None:
@@ -81,9 +85,13 @@ async def _in_stores(
     settings: Settings,
     layout: Layout,
     work: Callable[[Metadata, BlobStore], Awaitable[Result]],
+    *,
+    takes_unsafe: bool,
 ) -> Result:
     seconds = settings.database_timeout_seconds
-    async with administration(url, timeout_seconds=seconds, may_create=False) as conn:
+    async with administration(
+        url, timeout_seconds=seconds, may_create=False, takes_unsafe=takes_unsafe
+    ) as conn:
         await pairing.refuse_another(conn, layout)
     blobs = BlobStore(
         layout, inline_limit=0, threads=_THREADS, read_only=ReadOnlyFlag(), reserve_bytes=0

@@ -22,7 +22,7 @@ from server.blobs.store import BlobStore
 from server.jobs.sweep import SWEEP
 from server.jobs.whole_blobs import fault_of, files_in_place
 from server.metadata import blobs as blob_table
-from server.metadata import checks, inline_bodies, job_locks, scrubs
+from server.metadata import checks, inline_bodies, job_locks, schema, scrubs
 from server.metadata.blobs import BlobRecord
 from server.metadata.errors import RowsUnreadable
 from server.metadata.inline_bodies import InlineObject
@@ -90,6 +90,7 @@ class Check:
         What cannot be read is a finding. Raises MetadataError where PostgreSQL goes away: `looked`
         then says how far it came.
         """
+        await self._look_at_postgres()
         await self._unless_unreadable("counts", self._count())
         # Who reads the blobs finds out for himself.
         told = {Invariant.RottenBlob} if read_data else set()
@@ -113,6 +114,11 @@ class Check:
             self._found(Finding(Invariant.UnreadableRows, what, str(error)))
         except StorageError as error:
             self._found(Finding(Invariant.UnreadableFiles, what, str(error)))
+
+    async def _look_at_postgres(self) -> None:
+        async with self._metadata.connection() as conn:
+            for said in await schema.unsafe_settings(conn):
+                self._found(Finding(Invariant.CommitsMayBeLost, said))
 
     async def _count(self) -> None:
         async with self._metadata.long_transaction() as conn:

@@ -37,14 +37,15 @@ _IS_EMPTY: Final[LiteralString] = """
 """
 
 
-async def prepare(conn: Connection, *, may_create: bool = True) -> None:
+async def prepare(conn: Connection, *, may_create: bool = True, takes_unsafe: bool = False) -> None:
     """Create the schema where there is none, migrate an older one; many processes may at once.
 
+    takes_unsafe: a server that has durability turned off will do, for who only looks.
     Raises SchemaMismatch where the server is too old, is not UTF8, has durability turned off, or
     holds a newer version of the schema or the tables of another program; and where there is no
     schema, and none may be created.
     """
-    await _check_server(conn)
+    await _check_server(conn, takes_unsafe=takes_unsafe)
     try:
         async with conn.transaction():
             await conn.execute("SELECT pg_advisory_xact_lock(%s)", [_PREPARE_LOCK])
@@ -84,6 +85,16 @@ async def create(conn: Connection) -> None:
     await conn.execute(schema_sql())
 
 
+async def unsafe_settings(conn: Connection) -> list[str]:
+    """Return what lets PostgreSQL lose a commit (D2), in words; nothing where it may not."""
+    said = []
+    for name, wanted in _DURABLE.items():
+        found = await _show(conn, name)
+        if found != wanted and found not in _DURABLE_TOO.get(name, ()):
+            said.append(f"PostgreSQL runs with {name}={found}; {wanted} is needed")
+    return said
+
+
 async def is_empty(conn: Connection) -> bool:
     """Return whether the database holds no tables, nobody's; those of extensions do not count."""
     row = await (await conn.execute(_IS_EMPTY)).fetchone()
@@ -111,16 +122,14 @@ async def _version(conn: Connection) -> int | None:
     return row[0] if row else None
 
 
-async def _check_server(conn: Connection) -> None:
+async def _check_server(conn: Connection, *, takes_unsafe: bool = False) -> None:
     if conn.info.server_version < OLDEST_POSTGRES:
         raise SchemaMismatch("PostgreSQL 15 or later is needed")
     encoding = await _show(conn, "server_encoding")
     if encoding != "UTF8":
         raise SchemaMismatch(f"the database has encoding {encoding}; UTF8 is needed")
-    for name, wanted in _DURABLE.items():
-        found = await _show(conn, name)
-        if found != wanted and found not in _DURABLE_TOO.get(name, ()):
-            raise SchemaMismatch(f"PostgreSQL runs with {name}={found}; {wanted} is needed")
+    if not takes_unsafe and (unsafe := await unsafe_settings(conn)):
+        raise SchemaMismatch(unsafe[0])
 
 
 async def _show(conn: Connection, name: str) -> str:

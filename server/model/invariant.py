@@ -21,6 +21,7 @@ class Invariant(Enum):
     ObjectWithoutParts = "D1", "must", "object without its parts"
     PartWithoutBytes = "D1", "must", "part without its bytes"
     SliceBeyondBlob = "D1", "must", "slice beyond its blob"
+    CommitsMayBeLost = "D2", "must", "PostgreSQL that may lose commits"
     MisplacedPart = "rows", "must", "part at another place"
     MisplacedSlice = "rows", "must", "slice at another place"
     ObjectOfAnotherSize = "rows", "must", "object of another size than its body"

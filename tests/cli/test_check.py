@@ -264,3 +264,23 @@ async def test_check_works_beside_a_server_and_after_it(tmp_path: Path) -> None:
     assert beside == (0, "Everything holds.")
     assert after == (0, "Everything holds.")
     assert not (data / "postgres" / "data" / "postmaster.pid").exists()
+
+
+async def test_a_postgres_that_may_lose_commits_is_broken_and_all_else_is_looked_at(
+    tmp_path: Path, template: Path
+) -> None:
+    data = tmp_path / "data"
+    copied(template, data)
+    await with_database(data)
+    (data / "postgres" / "local.conf").write_text("fsync = off\n")
+    (data / "blobs" / "ab" / "note").touch()
+
+    done = run("check", "--data", data, "--json")
+
+    *findings, summary = map(json.loads, done.stdout.splitlines())
+    assert done.returncode == 1, done.stderr
+    assert [(each["rule"], each["subject"]) for each in findings] == [
+        ("D2", "PostgreSQL runs with fsync=off; on is needed"),
+        ("directory", str(data / "blobs" / "ab" / "note")),
+    ]
+    assert summary["complete"]
