@@ -54,6 +54,6 @@ def test_a_url_that_cannot_be_read_is_refused_and_nothing_of_it_shown(
     refused = run(*SERVE, str(data), environment=database(url))
 
     assert refused.returncode == 2
-    assert "Invalid value for '--database-url'" in refused.stderr
+    assert "Invalid value for 'S3D_DATABASE_URL'" in refused.stderr
     assert password not in refused.stderr + refused.stdout
     assert "Traceback" not in refused.stderr
