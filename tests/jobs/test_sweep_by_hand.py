@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from server.blobs.errors import BlobLayoutError
+from server.blobs.errors import BlobLayoutError, NodeReadOnly
 from server.blobs.store import BlobStore
 from server.jobs.sweep import Sweep, Swept
 from server.metadata import blobs, multipart_uploads, released
@@ -193,3 +193,14 @@ async def test_removing_manifests_may_take_longer_than_any_answer_to_a_request(
 
     assert swept.manifests == 1
     assert node.leftovers() == []
+
+
+async def test_a_node_that_is_read_only_does_not_sweep(node: Node) -> None:
+    stale = node.blobs.layout.staging / "left"
+    stale.write_bytes(b"by a dead writer")
+    node.blobs._read_only.set()
+
+    with pytest.raises(NodeReadOnly):
+        await Sweep(node.metadata, node.blobs, grace_seconds=0).run()
+
+    assert stale.exists()
