@@ -261,7 +261,7 @@ class Settings:
     sweep_interval_seconds: int = field(
         default=60,
         metadata=_about(
-            integer(1, 3600),
+            integer(1, 3600),  # jobs/sweep.py leaves an hour of the day of D8 for it
             "SECONDS",
             "How often blobs that nothing names any more are looked for.",
         ),

@@ -178,13 +178,17 @@ def test_a_data_directory_that_is_not_there_is_said_not_to_be(
     assert not data.exists()
 
 
-@pytest.mark.slow
-async def test_rows_that_postgresql_cannot_read_are_named_and_the_rest_is_looked_at(
-    tmp_path: Path, template: Path
-) -> None:
+@pytest.fixture
+async def data(tmp_path: Path, template: Path) -> Path:
+    """A data directory with a PostgreSQL of its own, which a test may break."""
     data = tmp_path / "data"
     copied(template, data)
     await with_database(data)
+    return data
+
+
+@pytest.mark.slow
+def test_rows_that_postgresql_cannot_read_are_named_and_the_rest_is_looked_at(data: Path) -> None:
     assert run("check", "--data", data).returncode == 0
     with EmbeddedPostgres(data / "postgres") as postgres, psycopg.connect(postgres.url) as conn:
         conn.execute("INSERT INTO manifest DEFAULT VALUES")
@@ -266,12 +270,7 @@ async def test_check_works_beside_a_server_and_after_it(tmp_path: Path) -> None:
     assert not (data / "postgres" / "data" / "postmaster.pid").exists()
 
 
-async def test_a_postgres_that_may_lose_commits_is_broken_and_all_else_is_looked_at(
-    tmp_path: Path, template: Path
-) -> None:
-    data = tmp_path / "data"
-    copied(template, data)
-    await with_database(data)
+def test_a_postgres_that_may_lose_commits_is_broken_and_all_else_is_looked_at(data: Path) -> None:
     (data / "postgres" / "local.conf").write_text("fsync = off\n")
     (data / "blobs" / "ab" / "note").touch()
 

@@ -19,6 +19,7 @@ import psycopg
 import pytest
 
 from server.metadata.embedded import EmbeddedPostgres
+from tests.processes import children_of
 
 PROJECT = Path(__file__).parents[2]
 GIVE_UP_SECONDS = 60
@@ -49,7 +50,7 @@ class Server:
         return self.client(*re.findall(r"(?m)^\w+=(.+)$", kept))
 
     def workers(self) -> set[int]:
-        return children_of(self.process.pid)
+        return set(children_of(self.process.pid))
 
     def stop(self) -> int:
         self.process.terminate()
@@ -92,13 +93,6 @@ def serving(data: Path, *flags: str, environment: Mapping[str, str] = {}) -> Ite
         process.wait()
         # They die of its death, a moment later, and use PostgreSQL until then.
         eventually(lambda: not any(is_running(each) for each in workers))
-
-
-def children_of(pid: int) -> set[int]:
-    try:
-        return {int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
-    except (FileNotFoundError, ProcessLookupError):
-        return set()
 
 
 def command(*arguments: str) -> list[str]:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.fix_server import RunningServer
-from tests.processes import workers_of
+from tests.processes import children_of, workers_of
 
 GONE_SECONDS = 20
 
@@ -21,7 +21,7 @@ def kill_a_worker(server: RunningServer, choose: random.Random) -> bool:
 
 def kill_a_backend(server: RunningServer, choose: random.Random) -> bool:
     """A process of PostgreSQL that is not the postmaster; one that serves us or any other."""
-    processes = _children_of(postmaster_of(server))
+    processes = children_of(postmaster_of(server))
     return bool(processes) and _kill(choose.choice(processes))
 
 
@@ -86,16 +86,6 @@ def wait_until_gone(processes: list[int]) -> None:
     while left := [each for each in processes if _name(each) == "postgres"]:
         assert time.monotonic() < deadline, left
         time.sleep(0.01)
-
-
-def _children_of(process: int) -> list[int]:
-    if not process:
-        return []
-    try:
-        text = Path(f"/proc/{process}/task/{process}/children").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return []
-    return [int(each) for each in text.split()]
 
 
 def _name(process: int) -> str:

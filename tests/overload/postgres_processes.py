@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.metadata.postgres_processes import postmaster
+from tests.processes import children_of
 
 
 def all_of(directory: Path) -> list[int]:
     """Return the process ids of the PostgreSQL in that directory, the postmaster's first."""
     first = postmaster(directory)
-    children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
-    return [first, *map(int, children)]
+    return [first, *children_of(first)]
 
 
 @contextlib.contextmanager
